@@ -1,0 +1,1 @@
+"""Words, metrics, money, periods, roles and errors: no I/O, no clock, no settings."""

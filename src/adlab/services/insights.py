@@ -1,0 +1,139 @@
+"""Load insights for people: rows per object and period, with what re-aggregation needs.
+
+Every number that boards, notebooks and reports show comes through `load_rows`. It returns the
+metric columns and, beside them, the sums they were made of, so that totals and groups are
+recomputed from sums and never averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import text
+
+from adlab.core.entities import Level
+from adlab.core.metrics import MetricDef, components, refuse_sum
+from adlab.core.periods import DateRange, Increment
+from adlab.storage import metrics_sql
+from adlab.storage.tenancy import LoginReader, Reader
+
+# Reason: below this many days x objects the pooled connection is faster than opening ADBC's own.
+_ARROW_FROM_DAYS = 15
+
+
+@dataclass(frozen=True)
+class InsightsQuery:
+    """What is asked.
+
+    Attributes:
+        client_ids: Tenants, by number; the database drops those not granted.
+        level: Level of the rows.
+        period: Days, in each account's own calendar.
+        metrics: What to compute, in the order wanted.
+        increment: Days per row, `monthly` or `all_days`.
+        object_ids: Only these objects, or None for all.
+    """
+
+    client_ids: tuple[int, ...]
+    level: Level
+    period: DateRange
+    metrics: tuple[MetricDef, ...]
+    increment: Increment = 1
+    object_ids: tuple[int, ...] | None = None
+
+
+def load_rows(reader: Reader, query: InsightsQuery) -> pd.DataFrame:
+    """Rows per period and object.
+
+    Returns:
+        Columns `date` (unless all days), `object_id`, `account_id`, then per metric `m_…` for
+        sums and uniques, `n_…` and `d_…` (numerator and denominator sums) for ratios. Money in
+        float major units of the account's currency. NaN where nothing is known.
+
+    Raises:
+        NotAdditiveError: If reach, or a ratio over it, is asked for more than a day at a time.
+    """
+    _refuse_reach(query)
+    sql, binds = _statement(reader, query)
+    if isinstance(reader, LoginReader) and query.period.days >= _ARROW_FROM_DAYS:
+        frame = reader.arrow_frame(sql, binds)
+    else:
+        frame = reader.frame(text(sql), **binds)
+    numbers = [c for c in frame.columns if c[:2] in ("m_", "n_", "d_")]
+    if frame.empty:
+        # Reason: without rows the driver leaves types open, and empty results must add up too.
+        frame = frame.astype({c: "float64" for c in numbers} | {"object_id": "int64"})
+    else:
+        frame[numbers] = frame[numbers].astype("float64")
+    return frame
+
+
+def values(rows: pd.DataFrame, metrics: Sequence[MetricDef]) -> pd.DataFrame:
+    """Metric columns from component columns; a ratio over nothing is NaN, never infinity."""
+    out: dict[str, pd.Series[float]] = {}
+    for m in metrics:
+        if m.kind == "ratio":
+            below = rows[f"d_{m.name}"].to_numpy(dtype=float)
+            above = rows[f"n_{m.name}"].to_numpy(dtype=float)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = np.where(below != 0, above / below * m.scale, np.nan)
+            out[m.name] = pd.Series(ratio, index=rows.index)
+        else:
+            out[m.name] = rows[f"m_{m.name}"]
+    return pd.DataFrame(out, index=rows.index)
+
+
+def sum_rows(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Add component columns up, over everything or by key columns; all-missing stays missing."""
+    numbers = [c for c in rows.columns if c[:2] in ("m_", "n_", "d_")]
+    if by:
+        return rows.groupby(list(by), sort=True, dropna=False)[numbers].sum(min_count=1)
+    return rows[numbers].sum(min_count=1).to_frame().T
+
+
+def _refuse_reach(query: InsightsQuery) -> None:
+    for m in query.metrics:
+        if m.over_reach and query.increment != 1 and query.period.days > 1:
+            raise refuse_sum(
+                m, "days", f'Ask per day: metrics=("{m.name}",), time_increment=1.'
+            )
+
+
+def _statement(reader: Reader, query: InsightsQuery) -> tuple[str, dict[str, object]]:
+    since, until = query.period.since, query.period.until
+    binds: dict[str, object] = {
+        "client_ids": list(query.client_ids),
+        "since": since,
+        "until": until,
+    }
+    narrow = query.object_ids is not None
+    if query.object_ids is not None:
+        binds["object_ids"] = list(query.object_ids)
+    if query.level is Level.ACCOUNT:
+        summary = _summary_serves(reader, query.metrics, binds)
+        sql = metrics_sql.account_rows(
+            query.metrics, query.increment, since, summary=summary, narrow=narrow
+        )
+        return sql, binds
+    binds["level"] = int(query.level)
+    return metrics_sql.object_rows(query.metrics, query.increment, since, narrow=narrow), binds
+
+
+def _summary_serves(
+    reader: Reader, metrics: Sequence[MetricDef], binds: dict[str, object]
+) -> bool:
+    """Whether the summary gives exactly what the fact rows would."""
+    if any(m.over_reach for m in metrics):
+        return False
+    unknown = {r["unnest"] for r in reader.rows(text(metrics_sql.unknown_cells()), **binds)}
+    return not unknown & set(components(metrics))
+
+
+def newest_day(reader: Reader, client_ids: Sequence[int]) -> date | None:
+    """The newest day any of these clients has rows for."""
+    days = [r["day"] for r in reader.rows("read_last_day", client_ids=list(client_ids))]
+    return max(days, default=None)

@@ -1,0 +1,226 @@
+"""People, their grants, and the logins that carry them into the database.
+
+The rules, in plain words: a person sees a client when a grant says so, the grant's role includes
+seeing data, neither grant nor login has expired, and the person is not disabled. Agency-wide roles
+(owner, admin) are granted every client by the database itself, also clients added later. A login
+belongs to one person; it can read schema `api` and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from adlab.core.errors import ConflictError, UnknownObjectError
+from adlab.core.roles import ROLES, Right, Role, sees_all_clients
+from adlab.storage import audit
+from adlab.storage.clients import load_client
+from adlab.storage.engine import BOARDS_ROLE, READER_ROLE
+from adlab.storage.statements import statement
+
+CREDENTIAL_HOURS = 12
+NONE_GIVEN = "none given"
+
+
+def store_person(connection: Connection, name: str, role: Role) -> int:
+    """Add a person, with a role of their own for the boards.
+
+    Returns:
+        The person's id.
+
+    Raises:
+        ConflictError: If the name is taken.
+        ValueError: If the name is empty or too long.
+    """
+    title = name.strip()
+    if not title or len(title) > 100:
+        raise ValueError("a person's name has 1 to 100 characters")
+    person_id: int | None = connection.scalar(
+        statement("person_insert"),
+        {
+            "name": title,
+            "role": role.value,
+            "all_clients": sees_all_clients(role),
+            "sees_audit": Right.SEE_AUDIT in ROLES[role].rights,
+        },
+    )
+    if person_id is None:
+        raise ConflictError(f"There is a person {title!r} already.", "Use another name.")
+    # Reason: opaque names, because every login can list the roles of the cluster.
+    viewer = f"v_{secrets.token_hex(6)}"
+    connection.execute(text(f"CREATE ROLE {viewer} NOLOGIN"))
+    connection.execute(text(f"GRANT {READER_ROLE} TO {viewer}"))
+    connection.execute(text(f"GRANT {viewer} TO {BOARDS_ROLE} WITH INHERIT FALSE, SET TRUE"))
+    connection.execute(
+        statement("login_insert"),
+        {"login": viewer, "person_id": person_id, "kind": "viewer", "expires_at": None},
+    )
+    audit.record(connection, "user.add", person=title, role=role.value)
+    return person_id
+
+
+def load_person(connection: Connection, name: str) -> dict[str, Any]:
+    """The person of that name: person_id, name, role, all_clients, disabled_at, viewer.
+
+    Raises:
+        UnknownObjectError: If there is none.
+    """
+    row = connection.execute(statement("person_by_name"), {"name": name}).mappings().first()
+    if row is None:
+        raise UnknownObjectError(
+            f"There is no person {name!r}.", f"Add them: adlab user add {name!r} --role analyst"
+        )
+    return dict(row)
+
+
+def grant(
+    connection: Connection,
+    name: str,
+    slug: str,
+    role: Role,
+    until: datetime | None = None,
+    reason: str | None = None,
+) -> None:
+    """Give a person a role on a client, replacing an earlier grant on it.
+
+    Args:
+        connection: An operator's transaction.
+        name: The person.
+        slug: The client.
+        role: What they may do there.
+        until: When it ends; None means no end.
+        reason: Why; kept for the access review.
+
+    Raises:
+        UnknownObjectError: If person or client does not exist.
+        ValueError: If `until` is past.
+    """
+    person = load_person(connection, name)
+    client = load_client(connection, slug)
+    if until is not None and until <= datetime.now(UTC):
+        raise ValueError(f"--until {until:%Y-%m-%d %H:%M} is in the past")
+    connection.execute(
+        statement("access_grant"),
+        {
+            "person_id": person["person_id"],
+            "client_id": client.client_id,
+            "role": role.value,
+            "sees_data": Right.SEE_DATA in ROLES[role].rights,
+            "expires_at": until,
+            "reason": reason or NONE_GIVEN,
+        },
+    )
+    audit.record(
+        connection,
+        "user.grant",
+        client_id=client.client_id,
+        person=name,
+        role=role.value,
+        until=until or NONE_GIVEN,
+        reason=reason or NONE_GIVEN,
+    )
+
+
+def create_credential(
+    connection: Connection, name: str, hours: float = CREDENTIAL_HOURS
+) -> tuple[str, str]:
+    """Make a short-lived login of a person.
+
+    Returns:
+        Login and password; the password is stored nowhere else.
+
+    Raises:
+        UnknownObjectError: If there is no such person, or they are disabled.
+    """
+    person = load_person(connection, name)
+    if person["disabled_at"] is not None:
+        raise UnknownObjectError(f"{name!r} is disabled.", "Enable the person first.")
+    drop_expired_logins(connection)
+    login, password = f"nb_{secrets.token_hex(6)}", secrets.token_urlsafe(24)
+    expires = datetime.now(UTC) + timedelta(hours=hours)
+    _create_login(connection, login, password, expires, READER_ROLE)
+    connection.execute(text(f"ALTER ROLE {login} SET default_transaction_read_only = on"))
+    connection.execute(
+        statement("login_insert"),
+        {
+            "login": login,
+            "person_id": person["person_id"],
+            "kind": "notebook",
+            "expires_at": expires,
+        },
+    )
+    audit.record(connection, "user.credential", person=name, login=login, expires_at=expires)
+    return login, password
+
+
+def create_boards_login(connection: Connection, hours: float = 24 * 30) -> tuple[str, str]:
+    """Make a login for the boards' service: it may become each viewer, and is nobody itself."""
+    for old in connection.scalars(
+        text(
+            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'sb\\_%' AND rolvaliduntil < now()"
+        )
+    ).all():
+        connection.execute(text(f"DROP ROLE IF EXISTS {old}"))
+    login, password = f"sb_{secrets.token_hex(6)}", secrets.token_urlsafe(24)
+    expires = datetime.now(UTC) + timedelta(hours=hours)
+    _create_login(connection, login, password, expires, BOARDS_ROLE, limit=50)
+    return login, password
+
+
+def _create_login(
+    connection: Connection, login: str, password: str, expires: datetime, group: str, limit: int = 8
+) -> None:
+    # Reason: identifiers and passwords are our own url-safe random text; DDL takes no parameters.
+    connection.execute(
+        text(
+            f"CREATE ROLE {login} LOGIN PASSWORD '{password}' CONNECTION LIMIT {limit} "
+            f"VALID UNTIL '{expires.isoformat()}' IN ROLE {group}"
+        )
+    )
+    for setting in (
+        "statement_timeout = '60s'",
+        "idle_in_transaction_session_timeout = '10min'",
+    ):
+        connection.execute(text(f"ALTER ROLE {login} SET {setting}"))
+
+
+def drop_expired_logins(connection: Connection) -> int:
+    """Drop logins of notebooks whose time is over; open sessions of theirs see nothing already.
+
+    Returns:
+        How many were dropped.
+    """
+    expired = connection.scalars(statement("login_expired")).all()
+    for login in expired:
+        connection.execute(text(f"DROP ROLE IF EXISTS {login}"))
+        connection.execute(statement("login_forget"), {"login": login})
+    return len(expired)
+
+
+def create_login_link(connection: Connection, name: str, hours: float = 24) -> str:
+    """Make a one-time token that logs a person in to the boards.
+
+    Returns:
+        The token; only its hash is stored.
+    """
+    person = load_person(connection, name)
+    token = secrets.token_urlsafe(32)
+    connection.execute(statement("login_link_prune"))
+    connection.execute(
+        statement("login_link_insert"),
+        {
+            "hash": hash_token(token),
+            "person_id": person["person_id"],
+            "expires_at": datetime.now(UTC) + timedelta(hours=hours),
+        },
+    )
+    return token
+
+
+def hash_token(token: str) -> bytes:
+    """What the store keeps of a one-time token."""
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,167 @@
+"""SQL built from the metric registry and the stored columns; the only SQL outside `sql/`.
+
+Every ratio gets its own pair of sums, `n_<metric>` and `d_<metric>`, each over the rows in which
+both sides are known: an empty cell is missing, not zero. Sums and uniques come as `m_<metric>`.
+Money leaves the store as float major units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from adlab.core.insights import ADDITIVE_NAMES, STORED_BY_NAME, STORED_NAMES
+from adlab.core.metrics import MetricDef
+from adlab.core.money import MICRO
+from adlab.core.periods import Increment
+
+# Order of the columns in every COPY of insights.
+INSIGHT_COLUMNS: tuple[str, ...] = (
+    "date", "client_id", "account_id", "level", "object_id", *STORED_NAMES,
+    "attribution_setting", "quality_ranking", "engagement_rate_ranking",
+    "conversion_rate_ranking", "actions", "import_id", "fetched_at",
+)  # fmt: skip
+
+_COMPARED = tuple(c for c in INSIGHT_COLUMNS[5:] if c != "fetched_at")
+
+
+def merge_insights() -> str:
+    """Move staged rows into the fact table, leaving unchanged rows untouched."""
+    columns = ", ".join(INSIGHT_COLUMNS)
+    updates = ", ".join(f"{c} = excluded.{c}" for c in INSIGHT_COLUMNS[5:])
+    old = ", ".join(f"t.{c}" for c in _COMPARED)
+    new = ", ".join(f"excluded.{c}" for c in _COMPARED)
+    return (
+        f"INSERT INTO app.insights_daily AS t ({columns}) SELECT {columns} FROM stage_insights "  # noqa: S608
+        f"ON CONFLICT (account_id, level, object_id, date) DO UPDATE SET {updates} "
+        f"WHERE ({old}) IS DISTINCT FROM ({new})"
+    )
+
+
+def rebuild_account_daily() -> str:
+    """Sum the fact table into the summary for one account, level and range of days."""
+    sums = ", ".join(f"sum({c})" for c in ADDITIVE_NAMES)
+    unknown = ", ".join(
+        f"CASE WHEN count({c}) < count(*) THEN '{c}' END" for c in ADDITIVE_NAMES
+    )
+    return (
+        f"INSERT INTO app.account_daily (client_id, account_id, level, date, objects, "  # noqa: S608
+        f"{', '.join(ADDITIVE_NAMES)}, unknown, fetched_at) "
+        f"SELECT client_id, account_id, level, date, count(*), {sums}, "
+        f"array_remove(ARRAY[{unknown}], NULL), max(fetched_at) FROM app.insights_daily "
+        "WHERE account_id = :account_id AND level = :level AND date BETWEEN :since AND :until "
+        "GROUP BY client_id, account_id, level, date"
+    )
+
+
+def value(column: str, grouped: bool, known: str = "") -> str:
+    """One stored column as a float of major units, or an integer count.
+
+    Args:
+        column: Stored column.
+        grouped: Whether rows are summed.
+        known: Another column that must be known for the row to count.
+    """
+    if grouped:
+        inner = f"sum(i.{column})" + (f" FILTER (WHERE i.{known} IS NOT NULL)" if known else "")
+    else:
+        inner = f"CASE WHEN i.{known} IS NOT NULL THEN i.{column} END" if known else f"i.{column}"
+    if STORED_BY_NAME[column].unit == "micro":
+        return f"({inner})::float8 / {MICRO}"
+    return f"({inner})::float8"
+
+
+def metric_columns(metrics: Sequence[MetricDef], grouped: bool) -> list[str]:
+    """Select-list entries for the given metrics, named `m_…`, `n_…`, `d_…`."""
+    out: list[str] = []
+    for m in metrics:
+        if m.kind == "ratio":
+            out.append(f"{value(m.numerator, grouped, m.denominator)} AS n_{m.name}")
+            out.append(f"{value(m.denominator, grouped, m.numerator)} AS d_{m.name}")
+        else:
+            out.append(f"{value(m.column, grouped)} AS m_{m.name}")
+    return out
+
+
+def bucket(increment: Increment, since: date) -> str | None:
+    """The expression that names a row's period by its first day; None for all days at once."""
+    if increment == "all_days":
+        return None
+    if increment == "monthly":
+        return f"greatest(date_trunc('month', i.date)::date, DATE '{since.isoformat()}')"
+    if increment == 1:
+        return "i.date"
+    return (
+        f"(DATE '{since.isoformat()}' + {increment} * ((i.date - DATE '{since.isoformat()}') "
+        f"/ {increment}))"
+    )
+
+
+_SCOPE = "i.client_id = ANY (:client_ids) AND i.date BETWEEN :since AND :until"
+
+
+def object_rows(
+    metrics: Sequence[MetricDef], increment: Increment, since: date, narrow: bool
+) -> str:
+    """Insights of one level per object and period, from the fact table.
+
+    Binds: client_ids, level, since, until, and object_ids when `narrow`.
+    """
+    period = bucket(increment, since)
+    grouped = increment != 1
+    keys = [*([f"{period} AS date"] if period else []), "i.object_id", "i.account_id"]
+    group = [*([period] if period else []), "i.object_id", "i.account_id"]
+    sql = (
+        f"SELECT {', '.join([*keys, *metric_columns(metrics, grouped)])} "  # noqa: S608
+        f"FROM api.insights_daily i WHERE {_SCOPE} AND i.level = :level"
+    )
+    if narrow:
+        sql += " AND i.object_id = ANY (:object_ids)"
+    return sql + (f" GROUP BY {', '.join(group)}" if grouped else "")
+
+
+def account_rows(
+    metrics: Sequence[MetricDef],
+    increment: Increment,
+    since: date,
+    *,
+    summary: bool,
+    narrow: bool = False,
+) -> str:
+    """Insights per account and period, each account at the level that knows it best.
+
+    Meta's accounts have rows of their own; an imported account is the sum of its campaigns.
+
+    Args:
+        metrics: What to compute.
+        increment: Length of a period.
+        since: First day, where periods of N days begin.
+        summary: Whether to read the summary (fast) or the fact rows (exact with missing cells,
+            and the only place that has reach).
+    """
+    period = bucket(increment, since)
+    source = "api.account_daily" if summary else "api.insights_daily"
+    # Reason: an imported account spans several rows a day in the fact table, so it is summed; a
+    # unique count is only taken where there is exactly one row, the account's own.
+    columns = [
+        c if not c.endswith(" AS m_reach") else
+        "(CASE WHEN count(*) = 1 THEN max(i.reach) END)::float8 AS m_reach"
+        for c in metric_columns(metrics, grouped=True)
+    ]  # fmt: skip
+    keys = [*([f"{period} AS date"] if period else []), "i.account_id AS object_id", "i.account_id"]
+    group = [*([period] if period else []), "i.account_id"]
+    return (
+        "WITH best AS (SELECT b.account_id, min(b.level) AS level FROM api.account_daily b "  # noqa: S608
+        "WHERE b.client_id = ANY (:client_ids) GROUP BY b.account_id) "
+        f"SELECT {', '.join([*keys, *columns])} FROM {source} i JOIN best USING (account_id) "
+        f"WHERE {_SCOPE} AND i.level = best.level "
+        f"{'AND i.account_id = ANY (:object_ids) ' if narrow else ''}GROUP BY {', '.join(group)}"
+    )
+
+
+def unknown_cells() -> str:
+    """Which summed columns have missing cells in the range, so that the summary must not serve."""
+    return (
+        "SELECT DISTINCT unnest(i.unknown) FROM api.account_daily i "
+        f"WHERE {_SCOPE} AND i.unknown <> '{{}}'"
+    )

@@ -1,0 +1,2 @@
+-- In: login.
+DELETE FROM sec.login WHERE login = :login

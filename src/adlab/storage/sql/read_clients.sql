@@ -1,0 +1,15 @@
+-- Out: clients this login may see, with spend of 30 complete days per currency and sync state.
+-- In: since, until.
+SELECT c.client_id, c.slug, c.name, c.currency, c.timezone, c.status, c.brand,
+       (SELECT count(*) FROM api.accounts a WHERE a.client_id = c.client_id) AS accounts,
+       (SELECT array_agg(DISTINCT a.currency ORDER BY a.currency) FROM api.accounts a
+         WHERE a.client_id = c.client_id) AS currencies,
+       (SELECT array_agg(DISTINCT a.timezone ORDER BY a.timezone) FROM api.accounts a
+         WHERE a.client_id = c.client_id) AS timezones,
+       (SELECT max(s.checked_at) FROM api.sync_state s WHERE s.client_id = c.client_id) AS checked_at,
+       (SELECT max(s.changed_at) FROM api.sync_state s WHERE s.client_id = c.client_id) AS changed_at,
+       (SELECT min(n.status) FILTER (WHERE n.status <> 'ok') FROM api.connections n
+         WHERE n.client_id = c.client_id) AS connection_trouble,
+       (SELECT count(*) FROM api.connections n WHERE n.client_id = c.client_id) AS connections
+FROM api.clients c
+ORDER BY c.name

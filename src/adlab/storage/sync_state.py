@@ -1,0 +1,100 @@
+"""How far syncing came: coverage per account and level, runs, and the slices a run committed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+
+from adlab.core.periods import DateRange
+from adlab.storage.statements import statement
+
+SliceKey = tuple[int, int, date, date]
+
+
+def store_coverage(
+    connection: Connection,
+    *,
+    client_id: int,
+    account_id: int,
+    kind: Literal["objects", "insights"],
+    level: int,
+    period: DateRange | None,
+    changed: bool,
+) -> None:
+    """Record that a range was read; belongs into the transaction that stored its rows."""
+    connection.execute(
+        statement("sync_state_set"),
+        {
+            "client_id": client_id,
+            "account_id": account_id,
+            "kind": kind,
+            "level": level,
+            "since": period.since if period else None,
+            "until": period.until if period else None,
+            "changed": changed,
+        },
+    )
+
+
+def store_failure(
+    connection: Connection, *, client_id: int, account_id: int, level: int, error: str
+) -> None:
+    """Record why a level of an account could not be read."""
+    connection.execute(
+        statement("sync_state_failed"),
+        {
+            "client_id": client_id,
+            "account_id": account_id,
+            "kind": "insights",
+            "level": level,
+            "error": error[:500],
+        },
+    )
+
+
+def start_run(connection: Connection, asked: Mapping[str, Any]) -> tuple[int, set[SliceKey]]:
+    """Open a run, taking over what an unfinished run of the same question had committed.
+
+    Returns:
+        The run's id, and the slices that need not be read again.
+    """
+    question = json.dumps(asked, sort_keys=True, default=str)
+    done: set[SliceKey] = set()
+    old = connection.execute(statement("sync_run_unfinished"), {"asked": question}).first()
+    if old is not None and old.outcome != "done":
+        rows = connection.execute(statement("sync_slices_of"), {"run_id": old.run_id})
+        done = {(r.account_id, r.level, r.since, r.until) for r in rows}
+    run_id: int | None = connection.scalar(statement("sync_run_start"), {"asked": question})
+    assert run_id is not None
+    for account_id, level, since, until in done:
+        store_slice(connection, run_id, account_id, level, DateRange(since, until), 0)
+    return run_id, done
+
+
+def end_run(connection: Connection, run_id: int, outcome: str, rows: int, calls: int) -> None:
+    """Close a run as `done` or `failed`."""
+    connection.execute(
+        statement("sync_run_end"),
+        {"run_id": run_id, "outcome": outcome, "rows": rows, "calls": calls},
+    )
+
+
+def store_slice(
+    connection: Connection, run_id: int, account_id: int, level: int, period: DateRange, rows: int
+) -> None:
+    """Record a committed slice of a run; in the transaction that stored its rows."""
+    connection.execute(
+        statement("sync_slice_insert"),
+        {
+            "run_id": run_id,
+            "account_id": account_id,
+            "level": level,
+            "since": period.since,
+            "until": period.until,
+            "rows": rows,
+        },
+    )

@@ -1,0 +1,174 @@
+"""Reading as one person: every query runs under that person's database role, in schema `api`.
+
+A `Reader` is opened with a person's own login (notebooks) or takes a viewer's role on a pooled
+connection (boards). It refuses to read as nobody. What it may see is decided by the database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Engine, TextClause, text
+
+from adlab.core.errors import AccessDeniedError, SchemaOutOfDateError, TenantError
+from adlab.storage.engine import connect_engine, libpq_url, transaction
+from adlab.storage.statements import statement
+
+_ROLE = re.compile(r"^v_[0-9a-f]{12}$")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who reads.
+
+    Attributes:
+        name: The person.
+        role: Their role in the agency.
+        login: Database login in use.
+        clients: Slugs of the clients they may see.
+        login_expires_at: When the login ends (aware UTC), or None.
+        grant_expires_at: When the first of their grants ends, or None.
+    """
+
+    name: str
+    role: str
+    login: str
+    clients: tuple[str, ...]
+    login_expires_at: datetime | None = None
+    grant_expires_at: datetime | None = None
+
+
+class Reader:
+    """Reads schema `api` as one person.
+
+    Args:
+        engine: Where to connect; its login is the person's own, or the boards' service.
+        viewer: The person's viewer role, for the boards' service; None for a login of their own.
+
+    Raises:
+        TenantError: If `viewer` is not a viewer role.
+    """
+
+    def __init__(self, engine: Engine, viewer: str | None = None) -> None:
+        if viewer is not None and not _ROLE.match(viewer):
+            raise TenantError(f"{viewer!r} is not a viewer's role.", "Log in again.")
+        self._engine = engine
+        self._viewer = viewer
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A read-only transaction under the person's role."""
+        with transaction(self._engine) as connection:
+            if self._viewer is not None:
+                # Reason: LOCAL, so that a pooled connection is nobody again when this ends.
+                connection.execute(text(f"SET LOCAL ROLE {self._viewer}"))
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+            yield connection
+
+    def rows(self, query: str | TextClause, **binds: Any) -> list[dict[str, Any]]:
+        """Rows of a statement: a name in `sql/`, or a built one."""
+        clause = statement(query) if isinstance(query, str) else query
+        with self.connection() as connection:
+            return [dict(r) for r in connection.execute(clause, binds).mappings()]
+
+    def frame(self, query: str | TextClause, **binds: Any) -> pd.DataFrame:
+        """The same as a DataFrame; its columns are there even without rows."""
+        clause = statement(query) if isinstance(query, str) else query
+        with self.connection() as connection:
+            result = connection.execute(clause, binds)
+            columns = list(result.keys())
+            fetched = result.fetchall()
+        if not fetched:
+            return pd.DataFrame({c: pd.Series(dtype=object) for c in columns})
+        return pd.DataFrame(
+            {c: list(v) for c, v in zip(columns, zip(*fetched, strict=True), strict=True)}
+        )
+
+    def identity(self) -> Identity:
+        """Who this reader is.
+
+        Raises:
+            AccessDeniedError: If the login is unknown or has expired.
+        """
+        found = self.rows("read_whoami")
+        if not found:
+            raise AccessDeniedError(
+                "This login is unknown to adlab, or has expired.",
+                "Ask an admin for a new one: adlab user credential NAME",
+            )
+        row = found[0]
+        return Identity(
+            name=row["name"],
+            role=row["role"],
+            login=row["login"],
+            clients=tuple(row["clients"]),
+            login_expires_at=row["login_expires_at"],
+            grant_expires_at=row["grant_expires_at"],
+        )
+
+    def close(self) -> None:
+        """Close pooled connections of a reader with a login of its own."""
+        if self._viewer is None:
+            self._engine.dispose()
+
+
+class LoginReader(Reader):
+    """A reader with its own login; large frames come through ADBC, three times as fast.
+
+    Args:
+        url: The person's database URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(connect_engine(url, pool_size=2, application="adlab notebook"))
+        self._url = libpq_url(url)
+
+    def arrow_frame(self, sql: str, binds: Mapping[str, Any]) -> pd.DataFrame:
+        """A large result through ADBC.
+
+        Args:
+            sql: A statement with `:name` binds.
+            binds: Their values; lists become arrays.
+        """
+        import adbc_driver_postgresql.dbapi as adbc
+
+        with self.connection() as connection:
+            # Reason: binding on the server side through psycopg's own quoting keeps one way of
+            # writing statements; ADBC would need another spelling of parameters.
+            compiled = _inline(connection, sql, binds)
+        with adbc.connect(self._url) as link, link.cursor() as cursor:
+            cursor.execute("SET timezone = 'UTC'")
+            cursor.execute(compiled)
+            frame: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+        return frame
+
+
+def _inline(connection: Connection, sql: str, binds: Mapping[str, Any]) -> str:
+    from psycopg import sql as pgsql
+
+    from adlab.storage.engine import raw
+
+    driver = raw(connection)
+    quote: Callable[[Any], str] = lambda v: pgsql.Literal(v).as_string(driver)  # noqa: E731
+    return re.sub(r"(?<!:):([a-z_]+)\b", lambda m: quote(binds[m[1]]), sql)
+
+
+def check_schema(reader: Reader, wanted: str) -> None:
+    """Refuse to read a database of another schema version.
+
+    Raises:
+        SchemaOutOfDateError: If the versions differ, with what to do.
+    """
+    with reader.connection() as connection:
+        found = connection.scalar(text("SELECT api.schema_version()"))
+    if found != wanted:
+        raise SchemaOutOfDateError(
+            f"The database has schema {found}, this adlab wants {wanted}.",
+            "Ask the admin to update: the database, or this environment's adlab.",
+        )

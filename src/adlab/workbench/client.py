@@ -1,0 +1,219 @@
+"""One client of the agency, as seen by the person who is connected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from adlab.core.entities import Level, parse_public_id, public_id
+from adlab.core.money import meta_offset
+from adlab.core.periods import RESTATEMENT_DAYS, today_in
+
+if TYPE_CHECKING:
+    from adlab.stats.proportions import ArmComparison
+    from adlab.workbench.frames import InsightsFrame
+    from adlab.workbench.lab import Workbench
+
+_NO_ACCOUNT_STATUS = "unknown"
+_ACCOUNT_STATUS = {
+    1: "active", 2: "disabled", 3: "unsettled", 7: "pending risk review",
+    8: "pending settlement", 9: "in grace period", 100: "pending closure", 101: "closed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ClientInfo:
+    """A client's row for people: names, currencies and timezones of its accounts, freshness."""
+
+    client_id: int
+    slug: str
+    name: str
+    currency: str | None
+    timezone: str | None
+    status: str
+    accounts: int
+    currencies: tuple[str, ...]
+    timezones: tuple[str, ...]
+    checked_at: datetime | None
+    changed_at: datetime | None
+    connection: str
+    brand: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> ClientInfo:
+        """Build from a row of `read_clients`."""
+        trouble = row["connection_trouble"]
+        return cls(
+            client_id=row["client_id"],
+            slug=row["slug"],
+            name=row["name"],
+            currency=row["currency"],
+            timezone=row["timezone"],
+            status=row["status"],
+            accounts=row["accounts"],
+            currencies=tuple(row["currencies"] or ()),
+            timezones=tuple(row["timezones"] or ()),
+            checked_at=row["checked_at"],
+            changed_at=row["changed_at"],
+            connection=trouble or ("ok" if row["connections"] else "not connected"),
+            brand=row["brand"] or {},
+        )
+
+
+class Client:
+    """A client: entity frames, insights and comparisons. Made by `lab.client(slug)`."""
+
+    def __init__(self, lab: Workbench, info: ClientInfo) -> None:
+        self._lab = lab
+        self.info = info
+
+    def __repr__(self) -> str:
+        return f"Client({self.slug!r}, {self.info.name!r})"
+
+    @property
+    def client_id(self) -> int:
+        """Number in the store."""
+        return self.info.client_id
+
+    @property
+    def slug(self) -> str:
+        """Short name used in commands and addresses."""
+        return self.info.slug
+
+    @property
+    def timezones(self) -> tuple[str, ...]:
+        """Timezones of its accounts; its own when it has none yet."""
+        return self.info.timezones or ((self.info.timezone,) if self.info.timezone else ("UTC",))
+
+    def settled_through(self, now: datetime) -> str:
+        """The newest day Meta no longer restates, in the timezone that is furthest behind."""
+        today = min(today_in(z, now) for z in self.timezones)
+        return (today - timedelta(days=RESTATEMENT_DAYS + 1)).isoformat()
+
+    def insights(self, **asked: Any) -> InsightsFrame:
+        """`lab.insights` of this client; takes the same keyword arguments."""
+        return self._lab.insights(self.slug, **asked)
+
+    def accounts(self) -> pd.DataFrame:
+        """Ad accounts, indexed by `account_id`: name, currency, timezone, status, source."""
+        frame = self._lab.reader.frame("read_accounts", client_ids=[self.client_id])
+        return pd.DataFrame(
+            {
+                "name": frame["name"].to_numpy(),
+                "currency": frame["currency"].to_numpy(),
+                "timezone": frame["timezone"].to_numpy(),
+                "status": [_ACCOUNT_STATUS.get(s, _NO_ACCOUNT_STATUS) for s in frame["account_status"]],
+                "source": frame["source"].to_numpy(),
+            },
+            index=pd.Index([public_id(i) for i in frame["account_id"]], name="account_id"),
+        )
+
+    def campaigns(self, effective_status: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Campaigns, indexed by `campaign_id`; budgets in major units of the account's currency."""
+        return self._objects(Level.CAMPAIGN, effective_status)
+
+    def adsets(self, effective_status: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Ad sets, indexed by `adset_id`, with their campaign."""
+        return self._objects(Level.AD_SET, effective_status)
+
+    def ads(self, effective_status: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """Ads, indexed by `ad_id`, with their ad set and campaign."""
+        return self._objects(Level.AD, effective_status)
+
+    def creatives(self) -> pd.DataFrame:
+        """Creatives, indexed by `creative_id`."""
+        return self._objects(Level.CREATIVE, None)
+
+    def history(self, level: str, id: str | int) -> pd.DataFrame:  # noqa: A002
+        """How an object changed.
+
+        Args:
+            level: `account`, `campaign`, `adset`, `ad` or `creative`.
+            id: Its identifier.
+
+        Returns:
+            One row a changed field: valid_from, valid_to (aware UTC), field, old, new.
+        """
+        depth = Level.CREATIVE if level.startswith("creative") else Level.parse(level)
+        rows = self._lab.reader.rows(
+            "read_history",
+            client_ids=[self.client_id],
+            level=int(depth),
+            object_ids=[parse_public_id(id)],
+        )
+        out = []
+        before: dict[str, Any] = {}
+        for r in rows:
+            for key, new in r["state"].items():
+                if before.get(key) != new:
+                    out.append((r["valid_from"], r["valid_to"], key, before.get(key), new))
+            before = r["state"]
+        return pd.DataFrame(out, columns=["valid_from", "valid_to", "field", "old", "new"])
+
+    def compare_arms(
+        self,
+        a: str | int | Sequence[str | int],
+        b: str | int | Sequence[str | int],
+        metric: str = "cvr",
+        *,
+        level: str = "campaign",
+        since: str | None = None,
+        until: str | None = None,
+        confidence_level: float = 0.95,
+    ) -> ArmComparison:
+        """Is B's rate better than A's? Day-to-day wobble is taken into account.
+
+        Args:
+            a: Identifiers of arm A (the control); names work where they are unique.
+            b: Identifiers of arm B (the treatment).
+            metric: A rate of the registry: `cvr`, `link_ctr`, `ctr`, …
+            level: Level of the identifiers.
+            since: First day; the first day both arms delivered when omitted.
+            until: Last day.
+            confidence_level: Of the interval.
+
+        Returns:
+            Rates, relative lift with interval, p-value, verdict with reason, and caveats.
+        """
+        from adlab.workbench.experiments import compare_arms
+
+        return compare_arms(
+            self._lab, self, a, b, metric, level, since, until, confidence_level
+        )
+
+    def _objects(self, level: Level, status: str | Sequence[str] | None) -> pd.DataFrame:
+        frame = self._lab.reader.frame(
+            "read_objects", client_ids=[self.client_id], level=int(level)
+        )
+        if status is not None:
+            wanted = [status] if isinstance(status, str) else list(status)
+            frame = frame[frame["effective_status"].isin(wanted)]
+        out = pd.DataFrame(
+            {"name": frame["name"].to_numpy()},
+            index=pd.Index([public_id(i) for i in frame["object_id"]], name=f"{level.word}_id"),
+        )
+        for parent, column in (("campaign", "campaign_id"), ("adset", "ad_set_id")):
+            if level.word not in ("campaign", parent, "creative") and not (
+                parent == "adset" and level is Level.AD_SET
+            ):
+                out[f"{parent}_id"] = [
+                    None if pd.isna(i) else public_id(int(i)) for i in frame[column]
+                ]
+                out[f"{parent}_name"] = frame[f"{parent}_name"].to_numpy()
+        for column in ("status", "effective_status", "objective", "optimization_goal", "bid_strategy"):
+            out[column] = frame[column].to_numpy()
+        offsets = [meta_offset(c) for c in frame["currency"]]
+        for budget in ("daily_budget", "lifetime_budget"):
+            out[budget] = [
+                None if pd.isna(v) else float(v) / o
+                for v, o in zip(frame[f"{budget}_minor"], offsets, strict=True)
+            ]
+        out["currency"] = frame["currency"].to_numpy()
+        out["account_id"] = [public_id(i) for i in frame["account_id"]]
+        for column in ("created_at", "updated_at", "start_at", "stop_at"):
+            out[column] = frame[column].to_numpy()
+        return out
