@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "home"
     yield folder
     reset_data(folder)
-    assert leftovers(folder) == []
+    assert living(folder) == []
     assert not (SYSTEM_BASE / home_key(absolute(folder))).exists()
 
 
@@ -32,7 +32,17 @@ def places(home: Path) -> Places:
     return prepare_places(home)
 
 
-def leftovers(home: Path) -> list[str]:
+@pytest.fixture
+def leftovers() -> Callable[[Path], list[str]]:
+    return living
+
+
+@pytest.fixture
+def python() -> Callable[..., subprocess.Popen[str]]:
+    return start_python
+
+
+def living(home: Path) -> list[str]:
     """Every living process that names the home or its data on its command line or works there."""
     marks = (str(absolute(home)), home_key(absolute(home)))
     found = []
@@ -48,7 +58,7 @@ def leftovers(home: Path) -> list[str]:
     return found
 
 
-def python(
+def start_python(
     code: str, *arguments: object, environment: dict[str, str] | None = None
 ) -> subprocess.Popen[str]:
     """Run a piece of Python in a process of its own that can import adlab."""

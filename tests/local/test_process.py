@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import python
 
 from adlab.core.errors import ConflictError, EmbeddedServerError
 from adlab.local import (
@@ -19,6 +20,7 @@ from adlab.local import (
 )
 from adlab.local.watching import is_alive, wait_until_gone
 
+Python = Callable[..., subprocess.Popen[str]]
 # A child with a grandchild that ignores SIGTERM; prints the grandchild's pid.
 TREE = """
 import subprocess, sys, time
@@ -50,7 +52,7 @@ def test_terminate_ends_the_whole_tree(tmp_path: Path) -> None:
         assert parts.children == ()
 
 
-def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
+def test_a_killed_parent_leaves_no_orphan(tmp_path: Path, python: Python) -> None:
     parent = python(SUPERVISE, tmp_path / "log")
     assert parent.stdout is not None
     tree = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
@@ -123,7 +125,7 @@ def test_a_second_instance_is_refused_and_told_where(tmp_path: Path) -> None:
         pass
 
 
-def test_a_killed_instance_is_forgotten(tmp_path: Path) -> None:
+def test_a_killed_instance_is_forgotten(tmp_path: Path, python: Python) -> None:
     code = (
         "import sys,time; from pathlib import Path; from adlab.local import single_instance\n"
         "with single_instance(Path(sys.argv[1]), 'demo'): print('in', flush=True); time.sleep(60)"

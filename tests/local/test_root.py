@@ -7,21 +7,24 @@ import pwd
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import SOURCE, leftovers
 
-from adlab.core.errors import EmbeddedServerError
+import adlab
+from adlab.core.errors import DiskFullError, EmbeddedServerError
 from adlab.local import ensure_servers, postgres, reset_data, stop_servers
-from adlab.local.account import can_reach, service_user
+from adlab.local.account import ServiceUser, can_reach, service_user
 from adlab.local.places import SYSTEM_BASE, Places, find_places, home_key
 from adlab.local.postgres import initialise, start_postgres, stop_postgres
 from adlab.local.programs import usable_programs, wheel_programs
 
+Leftovers = Callable[[Path], list[str]]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
@@ -49,7 +52,7 @@ def test_data_below_a_private_folder_moves_to_var_lib(tmp_path: Path) -> None:
     assert not base.exists()
 
 
-def test_data_in_a_home_within_reach_stays_there() -> None:
+def test_data_in_a_home_within_reach_stays_there(leftovers: Leftovers) -> None:
     home = Path(tempfile.mkdtemp(prefix="adlab-open-"))
     home.chmod(0o755)
     try:
@@ -100,8 +103,15 @@ def test_programs_out_of_reach_are_copied_and_refreshed(
     assert [folder.name for folder in places.programs_dir.iterdir()] == ["postgres-18.7.0"]
 
 
-def test_an_ordinary_user_needs_no_service_user() -> None:
+def test_an_ordinary_user_needs_no_service_user(leftovers: Leftovers) -> None:
     nobody = pwd.getpwnam("nobody")
+    user = ServiceUser("nobody", nobody.pw_uid, nobody.pw_gid)
+    source = str(Path(adlab.__file__).parents[1])
+    system = f"/usr/bin/python3.{sys.version_info.minor}"
+    found = [file for file in (sys.executable, system) if can_reach(user, Path(file))]
+    if not found or not can_reach(user, Path(source)):
+        pytest.skip("Python or the sources are out of reach for an ordinary user")
+    interpreter, path = found[0], os.pathsep.join([source, sysconfig.get_path("purelib")])
     home = Path(tempfile.mkdtemp(prefix="adlab-user-"))
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
     code = (
@@ -112,18 +122,14 @@ def test_an_ordinary_user_needs_no_service_user() -> None:
     )
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code, str(home)],
-            env={"PYTHONPATH": SOURCE, "PATH": os.environ["PATH"], "HOME": str(home)},
-            user=nobody.pw_uid,
-            group=nobody.pw_gid,
-            extra_groups=[],
+            [interpreter, "-c", code, str(home)],
+            env={"PYTHONPATH": path, "PATH": os.environ["PATH"], "HOME": str(home)},
+            **user.popen_options,
             cwd="/",
             capture_output=True,
             text=True,
             check=False,
         )
-        if "Permission denied" in done.stderr and "adlab" not in done.stdout:
-            pytest.skip("the sources are not readable for an ordinary user")
         assert done.stdout.splitlines() == [
             f"{home}/a home/postgres",
             "['keeper', 'PostgreSQL', 'cache']",
@@ -132,6 +138,34 @@ def test_an_ordinary_user_needs_no_service_user() -> None:
         assert leftovers(home) == []
     finally:
         shutil.rmtree(home)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """An 8 MB disk that everybody may enter; an empty database needs 40 MB."""
+    folder = Path(tempfile.mkdtemp(prefix="adlab-small-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "adlab-test", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        folder.rmdir()
+        pytest.skip("mounting is not allowed here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_half_made(
+    small_disk: Path, leftovers: Leftovers
+) -> None:
+    with pytest.raises(DiskFullError, match=f"{small_disk} is full.*ADLAB_HOME"):
+        ensure_servers(small_disk)
+    assert not (small_disk / "postgres").exists()
+    assert leftovers(small_disk) == []
+
+
+def test_a_read_only_disk_is_named(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(EmbeddedServerError, match=f"{small_disk}.*Read-only.*ADLAB_HOME"):
+        ensure_servers(small_disk)
 
 
 def test_the_service_user_has_no_rights() -> None:

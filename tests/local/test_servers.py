@@ -1,22 +1,25 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 import redis
-from conftest import leftovers, python
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from adlab.core.errors import EmbeddedServerError
 from adlab.local import cache, ensure_servers, postgres, running_servers, servers, stop_servers
-from adlab.local.places import Places, find_places, prepare_places
+from adlab.local.places import Places, find_places
 from adlab.local.watching import wait_until_gone
 
+Leftovers = Callable[[Path], list[str]]
+Python = Callable[..., subprocess.Popen[str]]
 ENSURE = """
 import sys
 from pathlib import Path
@@ -43,7 +46,7 @@ def until(true: object, seconds: float = 15.0) -> bool:
     return done
 
 
-def test_cold_start_warm_start_and_stop(home: Path) -> None:
+def test_cold_start_warm_start_and_stop(home: Path, leftovers: Leftovers) -> None:
     assert running_servers(home) is None
     assert stop_servers(home) == []
 
@@ -87,7 +90,14 @@ def test_the_owner_is_no_superuser_and_makes_logins(home: Path) -> None:
         ).fetchone()
         assert role == ("adlab_owner", False, True, False, False)
         owner.execute("CREATE ROLE ann LOGIN PASSWORD 'secret-of-ann'")
-        asked = "server_encoding jit data_checksums fsync timezone listen_addresses".split()
+        asked = (
+            "server_encoding",
+            "jit",
+            "data_checksums",
+            "fsync",
+            "timezone",
+            "listen_addresses",
+        )
         settings = {name: owner.execute(f"SHOW {name}").fetchone() for name in asked}
         assert settings == {
             "server_encoding": ("UTF8",),
@@ -137,7 +147,9 @@ def test_without_the_password_nobody_gets_in(home: Path, places: Places) -> None
     client.close()
 
 
-def test_secrets_are_private_and_show_nowhere(home: Path, places: Places) -> None:
+def test_secrets_are_private_and_show_nowhere(
+    home: Path, places: Places, leftovers: Leftovers
+) -> None:
     found = ensure_servers(home)
     secrets = [file.read_text().strip() for file in places.secrets_dir.iterdir()]
     assert len(set(secrets)) == 3
@@ -152,7 +164,7 @@ def test_secrets_are_private_and_show_nowhere(home: Path, places: Places) -> Non
     assert not [secret for secret in secrets if secret in said]
 
 
-def test_eight_processes_at_once_share_one_server(home: Path) -> None:
+def test_eight_processes_at_once_share_one_server(home: Path, python: Python) -> None:
     starters = [python(ENSURE, home) for _ in range(8)]
     answers = [starter.communicate(timeout=60)[0].split() for starter in starters]
     assert [starter.returncode for starter in starters] == [0] * 8
@@ -192,7 +204,9 @@ def test_a_killed_cache_and_keeper_are_replaced(home: Path, places: Places) -> N
     assert servers.find_keeper(places) is not None
 
 
-def test_servers_outlive_a_killed_starter_and_end_when_idle(home: Path, places: Places) -> None:
+def test_servers_outlive_a_killed_starter_and_end_when_idle(
+    home: Path, places: Places, leftovers: Leftovers, python: Python
+) -> None:
     starter = python(ENSURE + WAIT_FOREVER, home, environment={servers.IDLE_VARIABLE: "0.03"})
     assert starter.stdout is not None
     url = starter.stdout.readline().split()[1]
@@ -210,18 +224,19 @@ def test_servers_outlive_a_killed_starter_and_end_when_idle(home: Path, places: 
     assert "ended: idle" in (places.run_dir / "keeper.log").read_text()
 
 
-def test_a_deleted_home_ends_its_servers(tmp_path: Path) -> None:
-    home = tmp_path / "gone"
+def test_a_deleted_home_ends_its_servers(
+    home: Path, tmp_path: Path, leftovers: Leftovers, python: Python
+) -> None:
     starter = python(ENSURE, home, environment={servers.IDLE_VARIABLE: "0.1"})
     assert starter.wait(30) == 0
-    places = prepare_places(home)
-    (home / "run").rename(tmp_path / "run-elsewhere")
-    assert until(lambda: leftovers(home) == [])
-    (tmp_path / "run-elsewhere").rename(home / "run")
-    servers.reset_data(places.home)
+    home.rename(tmp_path / "deleted")
+    try:
+        assert until(lambda: leftovers(home) == [])
+    finally:
+        (tmp_path / "deleted").rename(home)
 
 
-def test_a_taken_port_is_left_to_its_holder(home: Path) -> None:
+def test_a_taken_port_is_left_to_its_holder(home: Path, python: Python) -> None:
     first = ensure_servers(home)
     stop_servers(home)
     port = int(psycopg.conninfo.conninfo_to_dict(first.database_url)["port"])

@@ -62,11 +62,11 @@ def single_instance(home: Path, name: str, url: str = "") -> Iterator[Instance]:
     note = folder / f"{name}.json"
     # Reason: the lock decides, not the note. The kernel drops the lock of a killed process.
     lock = FileLock(folder / f"{name}.lock", timeout=0)
-    try:
-        with explained(folder):
+    with explained(folder):
+        try:
             lock.acquire()
-    except Timeout:
-        raise _conflict(name, _read(note, name)) from None
+        except Timeout:
+            raise _conflict(name, _read(note, name)) from None
     try:
         yield Instance(name, os.getpid(), datetime.now(UTC), "", note).announce(url)
     finally:

@@ -1,7 +1,7 @@
 """The keeper: stops the embedded servers of one home when nobody uses them.
 
-`python -m adlab.local.keeper --home DIR` is started by `ensure_servers`, one for a home. It
-restarts nothing. It ends itself once it has stopped the servers, or when somebody else has.
+`python -m adlab.local.keeper --home DIR --base DIR` is started by `ensure_servers`, one to a home.
+It restarts nothing. It ends itself once it has stopped the servers, or when somebody else has.
 
 In use means: a file touched by `ensure_servers`, a client connected, or a connection made since the
 last look. The looks themselves go to the database `postgres` and are not counted.
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adlab.local import cache, postgres, servers
+from adlab.local.account import service_user
 from adlab.local.commands import run
-from adlab.local.places import Places, find_places
+from adlab.local.places import Places
 from adlab.local.programs import wheel_programs
 
 LONGEST_PAUSE = 60.0
@@ -118,14 +119,15 @@ def main() -> None:
     """Read the arguments and keep."""
     parser = argparse.ArgumentParser(prog="python -m adlab.local.keeper", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="adlab's home")
+    parser.add_argument("--base", type=Path, required=True, help="folder of the data")
     parser.add_argument(
         "--idle-minutes", type=float, default=servers.IDLE_MINUTES, help="minutes without a client"
     )
     given = parser.parse_args()
-    places = find_places(given.home)
-    if places is not None:
-        reason = keep(places, given.idle_minutes * 60)
-        print(f"{time.strftime('%FT%TZ', time.gmtime())} keeper {os.getpid()} ended: {reason}")  # noqa: T201
+    # Reason: given, not looked up; the home may be deleted before we have begun.
+    places = Places(home=given.home, base=given.base, user=service_user(create=False))
+    reason = keep(places, given.idle_minutes * 60)
+    print(f"{time.strftime('%FT%TZ', time.gmtime())} keeper {os.getpid()} ended: {reason}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ on the command line at each start.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -114,6 +116,7 @@ def initialise(places: Places, programs: Programs, admin_password: str) -> None:
         finally:
             password_file.unlink(missing_ok=True)
         if done.code != 0:
+            shutil.rmtree(draft, ignore_errors=True)
             raise _start_error(places, "could not be created", done.text)
         draft.rename(places.data_dir)
 
@@ -149,7 +152,8 @@ def start_postgres(places: Places, programs: Programs) -> RunningPostgres:
             raise _start_error(places, "did not start", said)
         if time.monotonic() > give_up:
             raise _start_error(places, "did not start", said)
-        time.sleep(0.2)
+        _collect_zombie(places)
+        time.sleep(0.1)
     write_private(places.run_dir / "postgres.port", f"{running.port}\n")
     return running
 
@@ -239,6 +243,16 @@ def _wanted_port(places: Places) -> int:
     return known if is_free(known, HOST) else free_port(HOST)
 
 
+def _collect_zombie(places: Places) -> None:
+    """Collect a dead postmaster that became our child, as happens to the first process of a box.
+
+    PostgreSQL takes a zombie for a living postmaster, so nothing would ever start again.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((places.data_dir / "postmaster.pid").read_text().split()[0])
+        os.waitpid(pid, getattr(os, "WNOHANG", 0))
+
+
 def _turn_over(log: Path) -> None:
     """Keep the log small: begin a new one when it has grown, keep one old one."""
     with explained(log):
@@ -260,6 +274,12 @@ def _start_error(places: Places, what: str, said: str) -> EmbeddedServerError | 
         return DiskFullError(
             f"The disk that holds {places.base} is full; PostgreSQL {what}.",
             "Free some space, or set ADLAB_HOME to a folder on another disk.",
+        )
+    if "lock file" in said and "already exists" in said:
+        return EmbeddedServerError(
+            f"A killed PostgreSQL is still in the list of processes, and {places.data_dir} stays "
+            "locked until the system removes it.",
+            "In a container, run an init process (docker run --init); else wait a little.",
         )
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return EmbeddedServerError(

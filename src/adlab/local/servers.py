@@ -112,15 +112,20 @@ def held(places: Places) -> Iterator[None]:
     """Hold the home's start-and-stop lock."""
     from filelock import FileLock, Timeout
 
+    lock = FileLock(places.lock_file, timeout=LOCK_SECONDS)
+    with explained(places.lock_file):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise EmbeddedServerError(
+                f"Another adlab process has been starting or stopping the servers of "
+                f"{places.home} for {LOCK_SECONDS // 60} minutes.",
+                "End that process, then try again.",
+            ) from error
     try:
-        with explained(places.lock_file), FileLock(places.lock_file, timeout=LOCK_SECONDS):
-            yield
-    except Timeout as error:
-        raise EmbeddedServerError(
-            f"Another adlab process has been starting or stopping the servers of {places.home} "
-            f"for {LOCK_SECONDS // 60} minutes.",
-            "End that process, then try again.",
-        ) from error
+        yield
+    finally:
+        lock.release()
 
 
 def stop_both(places: Places) -> list[str]:
@@ -193,7 +198,7 @@ def _ensure_keeper(places: Places) -> None:
         log.write_bytes(b"")
         pid = start_module(
             "adlab.local.keeper",
-            ["--home", str(places.home), "--idle-minutes", minutes],
+            ["--home", str(places.home), "--base", str(places.base), "--idle-minutes", minutes],
             log=log,
         )
     try:
