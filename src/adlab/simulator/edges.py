@@ -1,0 +1,200 @@
+"""Reads of nodes and edges: nested fields, status filters, cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adlab.simulator import filters
+from adlab.simulator.activities import list_activities
+from adlab.simulator.entities import FIELDS, NODE_TYPES, UNSET, Moment
+from adlab.simulator.errors import invalid_parameter
+from adlab.simulator.expansion import Wanted, parse_fields
+from adlab.simulator.hashing import Bools, Ints
+from adlab.simulator.state import Settings
+from adlab.simulator.wire import GraphRequest, read_cursor, whole, write_cursor
+from adlab.simulator.world import ARCHIVED, DELETED, STATUS_NAMES, Level
+
+_EDGES: dict[str, dict[str, str]] = {
+    "account": {"campaigns": "campaign", "adsets": "adset", "ads": "ad",
+                "adcreatives": "creative", "activities": "activity"},
+    "campaign": {"adsets": "adset", "ads": "ad"},
+    "adset": {"ads": "ad", "adcreatives": "creative"},
+    "ad": {"adcreatives": "creative"},
+    "creative": {},
+}
+_EXTRA_STATUSES: dict[str, frozenset[str]] = {
+    "campaign": frozenset({"IN_PROCESS", "WITH_ISSUES"}),
+    "adset": frozenset({"IN_PROCESS", "WITH_ISSUES", "CAMPAIGN_PAUSED"}),
+    "ad": frozenset({"IN_PROCESS", "WITH_ISSUES", "CAMPAIGN_PAUSED", "ADSET_PAUSED",
+                     "DISAPPROVED", "PENDING_REVIEW", "PREAPPROVED", "PENDING_BILLING_INFO"}),
+}
+_BASE_STATUSES = frozenset({"ACTIVE", "PAUSED", "ARCHIVED", "DELETED"})
+InsightsReader = Callable[[Wanted, Moment, Level, int], Any]
+
+
+class EdgeReader:
+    """Reads nodes and edges of one account for one call.
+
+    Args:
+        moment: The account at the call's time.
+        settings: Whether naming DELETED in a status filter is an error.
+        insights: Reads the nested `insights` edge.
+    """
+
+    def __init__(self, moment: Moment, settings: Settings, insights: InsightsReader) -> None:
+        self._moment, self._settings, self._insights = moment, settings, insights
+
+    def node(self, level: str, index: int, wanted: tuple[Wanted, ...],
+             request: GraphRequest) -> dict[str, Any]:
+        """Read one object with the wanted fields; without any, only its id."""
+        readers = FIELDS[level]
+        found: dict[str, Any] = {}
+        for item in wanted or (Wanted("id"),):
+            if item.name in _EDGES[level]:
+                found[item.name] = self.edge(level, index, item.name,
+                                             _nested_request(request, item), item.children)
+            elif item.name == "insights" and level != "creative":
+                nested = self._insights(item, self._moment, level, index)  # type: ignore[arg-type]
+                if nested["data"]:
+                    found["insights"] = nested
+            elif item.children and item.name in {"campaign", "adset", "creative"}:
+                found[item.name] = self._related(level, index, item, request)
+            elif item.name in readers:
+                value = readers[item.name](self._moment, index)
+                if value is not None:
+                    found[item.name] = value
+            elif item.name in {"campaign", "adset"} and level in {"ad", "adset"}:
+                found[item.name] = self._related(level, index, item, request)
+            elif item.name not in UNSET[level]:
+                raise invalid_parameter(f"Tried accessing nonexisting field ({item.name}) on node "
+                                        f"type ({NODE_TYPES[level]})")
+        if "id" not in found:
+            found["id"] = readers["id"](self._moment, index)
+        return found
+
+    def _related(self, level: str, index: int, item: Wanted,
+                 request: GraphRequest) -> dict[str, Any]:
+        account = self._moment.account
+        if item.name == "creative" and level == "ad":
+            return self.node("creative", index, item.children, request)
+        if item.name == "adset" and level == "ad":
+            return self.node("adset", int(account.ads.ad_set[index]), item.children, request)
+        if item.name == "campaign" and level in {"ad", "adset"}:
+            parents = account.ads.campaign if level == "ad" else account.ad_sets.campaign
+            return self.node("campaign", int(parents[index]), item.children, request)
+        raise invalid_parameter(f"Tried accessing nonexisting field ({item.name}) on node type "
+                                f"({NODE_TYPES[level]})")
+
+    def edge(self, level: str, index: int, name: str, request: GraphRequest,
+             wanted: tuple[Wanted, ...] | None = None) -> dict[str, Any]:
+        """Read a page of an edge.
+
+        Raises:
+            GraphError: If there is no such edge, or a parameter is wrong.
+        """
+        kind = _EDGES[level].get(name)
+        if kind is None:
+            raise invalid_parameter(f"Tried accessing nonexisting field ({name}) on node type "
+                                    f"({NODE_TYPES[level]})")
+        if kind == "activity":
+            return list_activities(self._moment, request)
+        fields = wanted if wanted is not None else parse_fields(request.params.get("fields", ""))
+        listed = np.flatnonzero(self._listed(level, index, kind, request))
+        limit = min(max(request.integer("limit", 25), 1), 5000)
+        start = self._start(request, kind, listed, limit)
+        chosen = listed[start:start + limit]
+        rows = [self.node(kind, int(i), fields, request) for i in chosen]
+        answer: dict[str, Any] = {"data": rows}
+        if rows:
+            ids = self._ids(kind)
+            after = write_cursor((kind, ids[chosen[-1]]))
+            answer["paging"] = {"cursors": {"before": write_cursor((kind, ids[chosen[0]])),
+                                            "after": after}}
+            if start + limit < len(listed):
+                answer["paging"]["next"] = request.page_url(after)
+        if request.flag("summary") or request.params.get("summary") == "total_count":
+            answer["summary"] = {"total_count": len(listed)}
+        return answer
+
+    def _ids(self, kind: str) -> Ints:
+        account = self._moment.account
+        return account.ads.creative_id if kind == "creative" else account.objects(kind).id
+
+    def _start(self, request: GraphRequest, kind: str, listed: Ints, limit: int) -> int:
+        cursor = request.params.get("after") or request.params.get("before")
+        if not cursor:
+            return 0
+        named, number = read_cursor(cursor, 2)
+        at = np.flatnonzero(self._ids(kind) == whole(number))
+        if named != kind or len(at) == 0:
+            raise invalid_parameter("Invalid cursors values")
+        if request.params.get("after"):
+            return int(np.searchsorted(listed, at[0], side="right"))
+        return max(int(np.searchsorted(listed, at[0])) - limit, 0)
+
+    def _listed(self, level: str, index: int, kind: str, request: GraphRequest) -> Bools:
+        account, moment = self._moment.account, self._moment
+        what = "ad" if kind == "creative" else kind
+        mask = np.ones(len(account.objects(what)), dtype=bool)
+        if level != "account":
+            mask = _children(moment, what, level, index)
+        conditions, _ = filters.parse_filters(request.json("filtering"))
+        named = filters.named_statuses(conditions)
+        for item in conditions:
+            owner = what if item.level == "self" else item.level
+            if not owner:
+                raise invalid_parameter(f"Filtering field {item.field} is invalid for this edge")
+            chosen = filters.object_mask(account, owner, item, moment.today, moment.now)
+            mask &= _spread(moment, chosen, owner, what)
+        states = moment.column("effective", what)
+        asked = request.words("effective_status")
+        if asked and kind != "creative":
+            self._check_statuses(kind, asked)
+            codes = [STATUS_NAMES.index(name) for name in asked if name in STATUS_NAMES]
+            mask &= np.isin(states, codes)
+            named |= set(asked)
+        if kind != "creative" and "DELETED" in named and self._settings.deleted_filter_is_error:
+            raise invalid_parameter("Cannot request for deleted objects with a status filter",
+                                    1815001)
+        hidden = [code for code, name in ((ARCHIVED, "ARCHIVED"), (DELETED, "DELETED"))
+                  if name not in named]
+        mask &= ~np.isin(states, hidden)
+        since = request.params.get("updated_since")
+        if since and kind in {"ad", "adset"}:
+            mask &= moment.column("updated", what) > request.integer("updated_since", 0)
+        return mask
+
+    def _check_statuses(self, kind: str, asked: list[str]) -> None:
+        wrong = [name for name in asked if name not in _BASE_STATUSES | _EXTRA_STATUSES[kind]]
+        if wrong:
+            raise invalid_parameter(f"Invalid effective status {wrong[0]} for this edge", 1487561)
+
+
+def _children(moment: Moment, what: str, level: str, index: int) -> Bools:
+    account = moment.account
+    if what == "adset":
+        return np.asarray(account.ad_sets.campaign == index, dtype=bool)
+    if level == "ad":
+        return np.arange(len(account.ads)) == index
+    parents = account.ads.campaign if level == "campaign" else account.ads.ad_set
+    return np.asarray(parents == index, dtype=bool)
+
+
+def _spread(moment: Moment, chosen: Bools, owner: str, what: str) -> Bools:
+    """Carry a choice of parents down to the objects listed."""
+    account = moment.account
+    if owner == what:
+        return chosen
+    if what == "ad":
+        return chosen[account.index_of_ads(owner)]
+    if what == "adset" and owner == "campaign":
+        return chosen[account.ad_sets.campaign]
+    raise invalid_parameter(f"Filtering field {owner} is invalid for this edge")
+
+
+def _nested_request(request: GraphRequest, item: Wanted) -> GraphRequest:
+    return GraphRequest("GET", request.path, dict(item.modifiers), request.version,
+                        request.base_url, request.token)

@@ -1,0 +1,145 @@
+"""Rate limits: the score bucket per account, hourly business-use-case meters, usage headers.
+
+Times are simulated seconds, so a test that moves the clock also empties the buckets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict, deque
+from dataclasses import dataclass
+
+from adlab.simulator.errors import GraphError
+from adlab.simulator.state import Settings
+
+_DECAY_SECONDS = 300.0
+_HOUR = 3600.0
+_SCORE = {"limited": (60.0, 300.0), "full": (9000.0, 60.0)}
+_BUC = {
+    "limited": {"ads_insights": (600, 400), "ads_management": (300, 40)},
+    "full": {"ads_insights": (190_000, 400), "ads_management": (100_000, 40)},
+}
+_BUC_CODES = {"ads_insights": 80000, "ads_management": 80004}
+_TIER_NAMES = {"limited": "development_access", "full": "standard_access",
+               "off": "standard_access"}
+
+
+@dataclass
+class _Bucket:
+    score: float = 0.0
+    seen_at: float = 0.0
+    blocked_until: float = 0.0
+
+
+class QuotaOffice:
+    """Counts calls per account and refuses those above the tier's limits.
+
+    Args:
+        settings: `quota` says which tier is enforced; `off` counts only.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._buckets: defaultdict[int, _Bucket] = defaultdict(_Bucket)
+        self._calls: defaultdict[tuple[int, str], deque[float]] = defaultdict(deque)
+        self._errors: defaultdict[int, deque[float]] = defaultdict(deque)
+        self._answers = 0
+
+    def reset(self) -> None:
+        """Forget every count and block."""
+        self._buckets.clear()
+        self._calls.clear()
+        self._errors.clear()
+
+    def bill(self, account: int, use: str, now: float, active_ads: int, points: int = 1) -> None:
+        """Count a call of an account.
+
+        Args:
+            account: Account number.
+            use: `ads_insights` or `ads_management`.
+            now: Simulated Unix time.
+            active_ads: For the size of the hourly quota.
+            points: 1 for a read, 3 for a write.
+
+        Raises:
+            GraphError: 17/2446079, 80000 or 80004 when a limit is enforced and reached.
+        """
+        calls = self._calls[account, use]
+        while calls and calls[0] <= now - _HOUR:
+            calls.popleft()
+        calls.append(now)
+        bucket = self._buckets[account]
+        top, block = _SCORE.get(self._settings.quota, _SCORE["full"])
+        elapsed = max(now - bucket.seen_at, 0.0)
+        bucket.score = max(bucket.score - elapsed * top / _DECAY_SECONDS, 0.0) + points
+        bucket.seen_at = now
+        if self._settings.quota == "off":
+            return
+        limit = self._limit(account, use, now, active_ads)
+        if len(calls) > limit:
+            raise self._hourly_error(account, use, now, limit)
+        if now < bucket.blocked_until or bucket.score > top:
+            bucket.blocked_until = max(bucket.blocked_until, now + block)
+            raise GraphError(
+                17, "(#17) User request limit reached", subcode=2446079, title="Ad account has "
+                "too many API calls", user_message="There have been too many calls from this "
+                "ad-account. Wait a bit and try again.",
+                headers=self.headers(account, use, now, active_ads, always=True))
+
+    def note_error(self, account: int, now: float) -> None:
+        """Count an answer of the 4xx kind; they shrink the insights quota a little."""
+        errors = self._errors[account]
+        errors.append(now)
+        while errors and errors[0] <= now - _HOUR:
+            errors.popleft()
+
+    def _limit(self, account: int, use: str, now: float, active_ads: int) -> float:
+        base, per_ad = _BUC.get(self._settings.quota, _BUC["full"])[use]
+        limit = float(base + per_ad * active_ads)
+        if use == "ads_insights":
+            limit -= 0.001 * len(self._errors[account])
+        return max(limit * self._settings.quota_scale, 1.0)
+
+    def _hourly_error(self, account: int, use: str, now: float, limit: float) -> GraphError:
+        code = _BUC_CODES[use]
+        return GraphError(
+            code, f"(#{code}) There have been too many calls to this ad-account. Wait a bit and "
+            "try again.", subcode=2446079, title="Too many API calls",
+            user_message="There have been too many calls to this ad-account.",
+            headers=self.headers(account, use, now, 0, always=True, limit=limit))
+
+    def headers(self, account: int, use: str, now: float, active_ads: int, *,
+                always: bool = False, limit: float | None = None) -> dict[str, str]:
+        """Write the usage headers of an answer; every so many answers have none."""
+        self._answers += 1
+        every = self._settings.usage_header_every
+        if not always and every and self._answers % every == 0:
+            return {}
+        tier = _TIER_NAMES[self._settings.quota]
+        entries = []
+        for kind in ("ads_management", "ads_insights"):
+            size = limit if limit and kind == use else self._limit(account, kind, now, active_ads)
+            calls = self._calls[account, kind]
+            percent = int(100 * len(calls) / size)
+            wait = 0
+            if percent > 100 and calls and self._settings.quota != "off":
+                place = min(int(len(calls) - size), len(calls) - 1)
+                wait = max(int((calls[place] + _HOUR - now) // 60) + 1, 1)
+            entries.append({"type": kind, "call_count": percent, "total_cputime": percent // 3,
+                            "total_time": percent // 3, "estimated_time_to_regain_access": wait,
+                            "ads_api_access_tier": tier})
+        bucket, (top, _) = self._buckets[account], _SCORE.get(self._settings.quota,
+                                                              _SCORE["full"])
+        share = round(100 * bucket.score / top, 2)
+        regain = int(max(bucket.blocked_until - now, 0))
+        made = {
+            "x-business-use-case-usage": json.dumps({str(account): entries}),
+            "x-ad-account-usage": json.dumps({
+                "acc_id_util_pct": share, "reset_time_duration": regain,
+                "ads_api_access_tier": tier}),
+            "x-app-usage": '{"call_count":1,"total_cputime":0,"total_time":1}',
+        }
+        if use == "ads_insights":
+            made["x-fb-ads-insights-throttle"] = json.dumps({
+                "app_id_util_pct": 1, "acc_id_util_pct": share, "ads_api_access_tier": tier})
+        return made

@@ -1,0 +1,205 @@
+"""Which path is answered by what, once version, token and quota have been checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adlab.simulator.async_jobs import ReportRun, ReportRuns
+from adlab.simulator.edges import EdgeReader
+from adlab.simulator.entities import Moment
+from adlab.simulator.errors import GraphError, invalid_parameter, missing_object, not_imitated
+from adlab.simulator.expansion import Wanted, parse_fields
+from adlab.simulator.insights import Insights
+from adlab.simulator.reporting import ReportEngine
+from adlab.simulator.state import Settings
+from adlab.simulator.tokens import Grant
+from adlab.simulator.wire import (
+    GraphRequest,
+    GraphResponse,
+    json_response,
+    read_cursor,
+    whole,
+    write_cursor,
+)
+from adlab.simulator.world import ACTIVE, AccountWorld, Level
+
+
+@dataclass(frozen=True)
+class Target:
+    """The object a path names; `run` is set for report runs."""
+
+    account: AccountWorld
+    level: str
+    index: int
+    run: ReportRun | None = None
+
+
+class Router:
+    """Answers calls on accounts, their objects and report runs.
+
+    Args:
+        engine: Computes reports.
+        runs: Report jobs.
+        settings: Switches.
+    """
+
+    def __init__(self, engine: ReportEngine, runs: ReportRuns, settings: Settings) -> None:
+        self._engine, self._runs, self._settings = engine, runs, settings
+        self._insights = Insights(engine, settings)
+        self._active: dict[tuple[int, int], int] = {}
+
+    def find(self, name: str, grant: Grant, now: float) -> Target:
+        """Find the object of a path's first part.
+
+        Raises:
+            GraphError: 100/33 when it is missing or not visible to the token.
+        """
+        number = name.removeprefix("act_")
+        if not number.isdigit():
+            raise missing_object(name)
+        world = self._engine.world
+        target: Target | None = None
+        if name.startswith("act_"):
+            account = world.accounts.get(int(number))
+            target = None if account is None else Target(account, "account", 0)
+        else:
+            target = self._find_object(int(number), now)
+        if target is None or not grant.sees(target.account.profile.number):
+            raise missing_object(name)
+        return target
+
+    def _find_object(self, number: int, now: float) -> Target | None:
+        world = self._engine.world
+        run = self._runs.find(number, now)
+        if run is not None:
+            return Target(world.accounts[run.query.account_id], "run", 0, run)
+        found = world.find(number)
+        if found is not None:
+            return Target(*found)
+        creative = world.find_creative(number)
+        return None if creative is None else Target(creative[0], "creative", creative[1])
+
+    def active_ads(self, account: AccountWorld, now: float) -> int:
+        """Count the ads that may deliver today; the quotas depend on it."""
+        name = (account.profile.number, account.today(now))
+        if name not in self._active:
+            states = account.effective_status("ad", name[1])
+            started = account.ads.start <= name[1]
+            self._active[name] = int(np.sum((states == ACTIVE) & started))
+        return self._active[name]
+
+    def answer(self, request: GraphRequest, target: Target, edge: str, now: float,
+               tick: int) -> GraphResponse:
+        """Answer a call on a found object.
+
+        Raises:
+            GraphError: Whatever the API would refuse.
+        """
+        if target.run is not None:
+            return self._answer_run(request, target.run, edge, now)
+        if edge == "insights" and target.level != "creative":
+            return self._answer_insights(request, target, now, tick)
+        if request.method != "GET":
+            raise not_imitated(f"{request.method} on {edge or target.level}")
+        moment = Moment(target.account, self._engine, now, tick)
+        if target.level == "account" and edge in {"ads_volume", "minimum_budgets"}:
+            return self._small_edge(edge, moment)
+        reader = EdgeReader(moment, self._settings, self._nested_insights)
+        if not edge:
+            wanted = parse_fields(request.params.get("fields", ""))
+            return json_response(reader.node(target.level, target.index, wanted, request))
+        return json_response(reader.edge(target.level, target.index, edge, request))
+
+    def _answer_insights(self, request: GraphRequest, target: Target, now: float,
+                         tick: int) -> GraphResponse:
+        level: Level = target.level  # type: ignore[assignment]
+        query = self._insights.parse(request, target.account, level, target.index, now)
+        if request.method == "POST":
+            large = self._settings.async_row_limit
+            run = self._runs.create(
+                query, tick, now, request.path,
+                is_too_large=bool(large) and self._engine.estimate(query) > large)
+            return json_response({"report_run_id": str(run.number)})
+        if request.method != "GET":
+            raise not_imitated(f"{request.method} on insights")
+        self._insights.check_size(query, self._settings.sync_row_limit)
+        return self._insights.page(request, query, tick, now)
+
+    def _answer_run(self, request: GraphRequest, run: ReportRun, edge: str,
+                    now: float) -> GraphResponse:
+        if request.method != "GET":
+            raise not_imitated(f"{request.method} on a report run")
+        if edge == "insights":
+            self._runs.check_readable(run, request.path)
+            return self._insights.page(request, run.query, run.tick, now)
+        if edge:
+            raise invalid_parameter(f"Tried accessing nonexisting field ({edge}) on node type "
+                                    "(AdReportRun)")
+        fields = self._runs.poll(run, now)
+        asked = request.words("fields")
+        if asked:
+            known = {*fields, "error_code", "error_message", "error_subcode", "error_user_title",
+                     "error_user_msg", "is_running", "emails", "schedule_id", "friendly_name"}
+            wrong = [name for name in asked if name not in known]
+            if wrong:
+                raise invalid_parameter(f"Tried accessing nonexisting field ({wrong[0]}) on node "
+                                        "type (AdReportRun)")
+            fields = {name: value for name, value in fields.items() if name in {*asked, "id"}}
+        return json_response(fields)
+
+    def _nested_insights(self, item: Wanted, moment: Moment, level: Level, index: int) -> Any:
+        params = dict(item.modifiers)
+        params["fields"] = ",".join(child.name for child in item.children)
+        request = GraphRequest("GET", "", params, "", "")
+        query = self._insights.parse(request, moment.account, level, index, moment.now)
+        page = self._insights.page(request, query, moment.tick, moment.now)
+        return json.loads(page.body)
+
+    def _small_edge(self, edge: str, moment: Moment) -> GraphResponse:
+        if edge == "ads_volume":
+            count = self.active_ads(moment.account, moment.now)
+            return json_response({"data": [{"ads_running_or_in_review_count": count}]})
+        profile = moment.account.profile
+        least = round(profile.units_per_usd * profile.minor_per_major)
+        return json_response({"data": [{
+            "currency": profile.currency, "min_daily_budget_imp": least,
+            "min_daily_budget_video_views": least, "min_daily_budget_high_freq": 5 * least,
+            "min_daily_budget_low_freq": 40 * least}]})
+
+    def my_accounts(self, request: GraphRequest, grant: Grant, now: float,
+                    tick: int) -> GraphResponse:
+        """Answer `/me/adaccounts`.
+
+        Raises:
+            GraphError: If a field or cursor is wrong, or the token has no user.
+        """
+        if grant.kind == "APP":
+            raise GraphError(2500, "An active access token must be used to query information "
+                                   "about the current user.")
+        grant.require("ads_read", "ads_management")
+        world = self._engine.world
+        numbers = sorted(n for n in world.accounts if grant.sees(n))
+        wanted = parse_fields(request.params.get("fields") or "account_id,id")
+        limit = max(request.integer("limit", 25), 1)
+        start = 0
+        if request.params.get("after"):
+            start = numbers.index(whole(read_cursor(request.params["after"], 2)[1])) + 1
+        rows = []
+        for number in numbers[start:start + limit]:
+            moment = Moment(world.accounts[number], self._engine, now, tick)
+            reader = EdgeReader(moment, self._settings, self._nested_insights)
+            rows.append(reader.node("account", 0, wanted, request))
+        answer: dict[str, Any] = {"data": rows}
+        if rows:
+            after = write_cursor(("account", numbers[min(start + limit, len(numbers)) - 1]))
+            answer["paging"] = {"cursors": {
+                "before": write_cursor(("account", numbers[start])), "after": after}}
+            if start + limit < len(numbers):
+                answer["paging"]["next"] = request.page_url(after)
+        if request.flag("summary"):
+            answer["summary"] = {"total_count": len(numbers)}
+        return json_response(answer)

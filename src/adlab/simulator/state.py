@@ -1,0 +1,69 @@
+"""Switches that a test can turn while the simulator runs (`GET/POST /__config`)."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Settings:
+    """What can be changed at run time; 0 switches a threshold off.
+
+    Attributes:
+        quota: `off`, `limited` or `full` access tier.
+        quota_scale: Factor on the hourly business-use-case quotas.
+        version_policy: What an old version gets: `error` (2635) or `upgrade` (warning header).
+        require_appsecret_proof: Whether calls without a proof are refused.
+        latency_ms: Added to every Graph answer.
+        sync_row_limit: Rows above which a synchronous report is refused with 100/1487534.
+        async_row_limit: The same for asynchronous reports.
+        reduce_data_above: `limit` times number of fields above which HTTP 500 code 1 is answered.
+        cursor_seconds: Life of a paging cursor.
+        usage_header_every: Usage headers are left out of every so-many-th answer.
+        deleted_filter_is_error: Whether naming DELETED in an edge's status filter is refused.
+        async_start_seconds: Time in `Job Not Started`.
+        async_run_seconds: Time in `Job Running`.
+        async_full_seconds: Time at 100 % but still `Job Running`.
+        async_race_polls: How many first polls of a new report answer 100/33.
+    """
+
+    quota: str = "off"
+    quota_scale: float = 1.0
+    version_policy: str = "error"
+    require_appsecret_proof: bool = False
+    latency_ms: float = 0.0
+    sync_row_limit: int = 50_000
+    async_row_limit: int = 3_000_000
+    reduce_data_above: int = 0
+    cursor_seconds: float = 14_400.0
+    usage_header_every: int = 7
+    deleted_filter_is_error: bool = True
+    async_start_seconds: float = 0.03
+    async_run_seconds: float = 0.12
+    async_full_seconds: float = 0.05
+    async_race_polls: int = 0
+    repeat_cursor_count: int = 0
+
+    def take_repeating_cursor(self) -> bool:
+        """Whether the next cursor shall repeat the present page; counts down."""
+        if self.repeat_cursor_count <= 0:
+            return False
+        self.repeat_cursor_count -= 1
+        return True
+
+    def update(self, changes: dict[str, Any]) -> None:
+        """Change switches by name.
+
+        Raises:
+            ValueError: If there is no such switch or the value does not fit.
+        """
+        allowed = {"quota": {"off", "limited", "full"}, "version_policy": {"error", "upgrade"}}
+        types = {item.name: type(getattr(self, item.name)) for item in dataclasses.fields(self)}
+        for name, value in changes.items():
+            if name not in types:
+                raise ValueError(f"no switch {name!r}; known are {', '.join(sorted(types))}")
+            if name in allowed and value not in allowed[name]:
+                raise ValueError(f"{name} must be one of {', '.join(sorted(allowed[name]))}")
+            setattr(self, name, types[name](value))
