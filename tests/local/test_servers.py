@@ -13,7 +13,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from adlab.core.errors import EmbeddedServerError
+from adlab.core.errors import EmbeddedServerError, SettingsError
 from adlab.local import cache, ensure_servers, postgres, running_servers, servers, stop_servers
 from adlab.local.places import Places, find_places
 from adlab.local.watching import wait_until_gone
@@ -284,6 +284,30 @@ def test_a_stale_pid_file_does_not_fool_us(home: Path, places: Places) -> None:
     lines = f"{os.getpid()}\n{places.data_dir}\n0\n5432\n\n127.0.0.1\n0 0\nready\n"
     pid_file.write_text(lines)  # our own pid stands for one used again after a reboot
     assert running_servers(home) is None
+
+
+def test_a_missing_password_file_is_named_and_nothing_is_left_running(
+    home: Path, places: Places, leftovers: Leftovers
+) -> None:
+    first = ensure_servers(home)
+    stop_servers(home)
+    admin = places.secrets_dir / "admin"
+    admin.rename(home / "admin-elsewhere")
+    with pytest.raises(EmbeddedServerError, match=str(places.secrets_dir)):
+        ensure_servers(home)
+    assert leftovers(home) == []
+    (home / "admin-elsewhere").rename(admin)
+    (places.secrets_dir / "owner").unlink()  # this one can be made anew
+    healed = ensure_servers(home)
+    assert healed.database_url != first.database_url
+    with psycopg.connect(healed.database_url):
+        pass
+
+
+def test_a_wrong_idle_time_names_the_variable(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(servers.IDLE_VARIABLE, "soon")
+    with pytest.raises(SettingsError, match="ADLAB_LOCAL_IDLE_MINUTES is 'soon'"):
+        ensure_servers(home)
 
 
 def test_an_unusable_home_is_named(tmp_path: Path) -> None:

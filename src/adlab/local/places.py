@@ -134,7 +134,7 @@ def find_places(home: Path) -> Places | None:
     """Return the places of a home in use, or None when it was never prepared. Creates nothing."""
     home = absolute(home)
     with explained(home):
-        if not (home / "run").is_dir():
+        if not (home / "passwords").is_dir():
             return None
         user = service_user(create=False)
         pointer = home / "data-location"
@@ -170,14 +170,17 @@ def remove_data(places: Places) -> None:
             places.log_dir,
             places.programs_dir,
             places.socket_dir,
-            places.secrets_dir,
         ):
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(folder)
         places.bootstrapped.unlink(missing_ok=True)
-        (places.home / "data-location").unlink(missing_ok=True)
         if places.base != places.home and places.base.parent == SYSTEM_BASE:
-            shutil.rmtree(places.base, ignore_errors=True)
+            shutil.rmtree(places.base)
+        (places.home / "data-location").unlink(missing_ok=True)
+        # Reason: last, because this folder says that the home is in use; an interrupted deletion
+        # can then be repeated.
+        if places.secrets_dir.is_dir():
+            shutil.rmtree(places.secrets_dir)
 
 
 def own_new_folder(folder: Path, user: ServiceUser | None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from adlab.core.errors import EmbeddedServerError
+from adlab.core.errors import EmbeddedServerError, SettingsError
 from adlab.local import cache, postgres
 from adlab.local.bootstrap import OWNER, database_url, make_roles_and_database
 from adlab.local.commands import start_module
@@ -59,13 +59,20 @@ def ensure_servers(home: Path) -> Servers:
     Raises:
         DiskFullError: If the disk is full.
         EmbeddedServerError: If a server cannot be started; says why and what to do.
+        SettingsError: If ADLAB_LOCAL_IDLE_MINUTES is no number.
     """
     places = prepare_places(home)
     with held(places):
         touch(places.home)
-        started = _ensure_postgres(places)
-        started |= _ensure_cache(places)
+        # Reason: first, so that a starter killed in the middle leaves no server unwatched.
         _ensure_keeper(places)
+        try:
+            started = _ensure_postgres(places)
+        except BaseException:
+            if postgres.find_postgres(places) is None:
+                _stop_keeper(places)
+            raise
+        started |= _ensure_cache(places)
         return _servers(places, started=started)
 
 
@@ -172,6 +179,7 @@ def _ensure_postgres(places: Places) -> bool:
             places.bootstrapped.unlink(missing_ok=True)
             password = admin_password(places) or make_password(places.secrets_dir / "admin")
             postgres.initialise(places, programs, password)
+        _known(admin_password(places), places)
         running = postgres.start_postgres(places, programs)
     if not places.bootstrapped.is_file() or read_password(owner_file) is None:
         owner = read_password(owner_file) or make_password(owner_file)
@@ -192,7 +200,7 @@ def _ensure_cache(places: Places) -> bool:
 def _ensure_keeper(places: Places) -> None:
     if find_keeper(places) is not None:
         return
-    minutes = os.environ.get(IDLE_VARIABLE) or str(IDLE_MINUTES)
+    minutes = _idle_minutes()
     log = places.run_dir / "keeper.log"
     with explained(log):
         log.write_bytes(b"")
@@ -206,6 +214,17 @@ def _ensure_keeper(places: Places) -> None:
     except psutil.Error:
         return
     write_private(keeper_note(places), json.dumps({"pid": pid, "created": created}))
+
+
+def _idle_minutes() -> str:
+    text = os.environ.get(IDLE_VARIABLE) or str(IDLE_MINUTES)
+    try:
+        return str(float(text))
+    except ValueError:
+        raise SettingsError(
+            f"{IDLE_VARIABLE} is {text!r}, which is no number.",
+            f"Write minutes, for example {IDLE_VARIABLE}=30.",
+        ) from None
 
 
 def _stop_keeper(places: Places) -> bool:
