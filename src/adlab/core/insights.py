@@ -35,9 +35,7 @@ class StoredColumn:
     whole: bool = False
 
 
-def _scalar(
-    name: str, field: str, unit: Unit = "count", additive: bool = True
-) -> StoredColumn:
+def _scalar(name: str, field: str, unit: Unit = "count", additive: bool = True) -> StoredColumn:
     return StoredColumn(name, unit, additive, field=field, whole=True)
 
 

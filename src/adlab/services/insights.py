@@ -98,9 +98,7 @@ def sum_rows(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
 def _refuse_reach(query: InsightsQuery) -> None:
     for m in query.metrics:
         if m.over_reach and query.increment != 1 and query.period.days > 1:
-            raise refuse_sum(
-                m, "days", f'Ask per day: metrics=("{m.name}",), time_increment=1.'
-            )
+            raise refuse_sum(m, "days", f'Ask per day: metrics=("{m.name}",), time_increment=1.')
 
 
 def _statement(reader: Reader, query: InsightsQuery) -> tuple[str, dict[str, object]]:
@@ -123,9 +121,7 @@ def _statement(reader: Reader, query: InsightsQuery) -> tuple[str, dict[str, obj
     return metrics_sql.object_rows(query.metrics, query.increment, since, narrow=narrow), binds
 
 
-def _summary_serves(
-    reader: Reader, metrics: Sequence[MetricDef], binds: dict[str, object]
-) -> bool:
+def _summary_serves(reader: Reader, metrics: Sequence[MetricDef], binds: dict[str, object]) -> bool:
     """Whether the summary gives exactly what the fact rows would."""
     if any(m.over_reach for m in metrics):
         return False

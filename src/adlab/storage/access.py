@@ -160,9 +160,7 @@ def create_credential(
 def create_boards_login(connection: Connection, hours: float = 24 * 30) -> tuple[str, str]:
     """Make a login for the boards' service: it may become each viewer, and is nobody itself."""
     for old in connection.scalars(
-        text(
-            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'sb\\_%' AND rolvaliduntil < now()"
-        )
+        text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'sb\\_%' AND rolvaliduntil < now()")
     ).all():
         connection.execute(text(f"DROP ROLE IF EXISTS {old}"))
     login, password = f"sb_{secrets.token_hex(6)}", secrets.token_urlsafe(24)

@@ -121,7 +121,9 @@ def translate(error: Exception, url: URL | None = None) -> AdlabError:
             "The database's disk is full; the current step was rolled back and nothing is lost.",
             "Free space, then run the same command again.",
         )
-    if state in _LOGIN_TROUBLE or re.search("password authentication failed|role .* does not", text):
+    if state in _LOGIN_TROUBLE or re.search(
+        "password authentication failed|role .* does not", text
+    ):
         return AccessDeniedError(
             f"The database{where} refused this login.",
             "Logins are short-lived: ask an admin for a new one (adlab user credential NAME).",

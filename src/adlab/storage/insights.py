@@ -87,17 +87,19 @@ def store_insights(
         "since": period.since,
         "until": period.until,
     }
-    # Reason: two writers of one account and level must not interleave merge and summary.
-    connection.execute(
-        text("SELECT pg_advisory_xact_lock(:level, hashint8(:account_id))"),
-        {"level": 7_000 + int(level), "account_id": account_id},
-    )
     timescale.allow_old_rows(connection)
+    # Reason: a range without rows takes the COPY directly, which halves the work of a first load.
     fresh = connection.scalar(statement("insights_any"), scope) is None
     if not fresh:
         connection.execute(statement("insights_stage"))
     target = "app.insights_daily" if fresh else "stage_insights"
     count = _copy(connection, target, client_id, account_id, level, rows, fetched_at, import_id)
+    # Reason: two writers of one account and level must not interleave merge and summary; taken
+    # only now, because the rows above may still have been on their way from Meta.
+    connection.execute(
+        text("SELECT pg_advisory_xact_lock(:level, hashint8(:account_id))"),
+        {"level": 7_000 + int(level), "account_id": account_id},
+    )
     changed = count
     if not fresh:
         changed = connection.execute(text(metrics_sql.merge_insights())).rowcount
@@ -122,9 +124,12 @@ def _copy(
     tail = ("\\N" if import_id is None else str(import_id)) + "\t" + stamp
     count = 0
     columns = ", ".join(metrics_sql.INSIGHT_COLUMNS)
-    with raw(connection).cursor() as cursor, cursor.copy(
-        f"COPY {target} ({columns}) FROM STDIN"  # type: ignore[arg-type]
-    ) as copy:
+    with (
+        raw(connection).cursor() as cursor,
+        cursor.copy(
+            f"COPY {target} ({columns}) FROM STDIN"  # type: ignore[arg-type]
+        ) as copy,
+    ):
         lines: list[str] = []
         for row in rows:
             lines.append(encode(row, head, tail))
@@ -149,5 +154,3 @@ def rebuild_summary(
     }
     connection.execute(statement("account_daily_delete"), scope)
     connection.execute(text(metrics_sql.rebuild_account_daily()), scope)
-
-

@@ -41,9 +41,7 @@ def merge_insights() -> str:
 def rebuild_account_daily() -> str:
     """Sum the fact table into the summary for one account, level and range of days."""
     sums = ", ".join(f"sum({c})" for c in ADDITIVE_NAMES)
-    unknown = ", ".join(
-        f"CASE WHEN count({c}) < count(*) THEN '{c}' END" for c in ADDITIVE_NAMES
-    )
+    unknown = ", ".join(f"CASE WHEN count({c}) < count(*) THEN '{c}' END" for c in ADDITIVE_NAMES)
     return (
         f"INSERT INTO app.account_daily (client_id, account_id, level, date, objects, "  # noqa: S608
         f"{', '.join(ADDITIVE_NAMES)}, unknown, fetched_at) "

@@ -156,6 +156,4 @@ def _prepare_roles(connection: Connection, superuser: bool) -> None:
     )
     if superuser:
         connection.execute(text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
-        connection.execute(
-            text(f"GRANT USAGE ON SCHEMA public TO {OWNER_ROLE}, {READER_ROLE}")
-        )
+        connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {OWNER_ROLE}, {READER_ROLE}"))

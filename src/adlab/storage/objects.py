@@ -76,15 +76,30 @@ def load_accounts(
 
 
 def store_objects(
-    connection: Connection, client_id: int, account_id: int, objects: Iterable[AdObject]
+    connection: Connection,
+    client_id: int,
+    account_id: int,
+    objects: Iterable[AdObject],
+    complete: Level | None = None,
 ) -> int:
     """Add or refresh objects of an account; history follows by itself.
+
+    Args:
+        connection: An operator's transaction.
+        client_id: Tenant.
+        account_id: Ad account.
+        objects: The objects.
+        complete: The level of which these are all that Meta lists; others are marked vanished.
 
     Returns:
         How many were new or changed.
     """
     _stage(connection, client_id, account_id, objects)
     changed = connection.execute(statement("object_merge")).rowcount
+    if complete is not None:
+        connection.execute(
+            statement("object_vanish"), {"account_id": account_id, "level": int(complete)}
+        )
     connection.execute(text("DROP TABLE stage_object"))
     return changed
 
@@ -108,14 +123,26 @@ def load_object_ids(connection: Connection, account_id: int, level: Level) -> se
     )
 
 
+def load_vanished(connection: Connection, account_id: int, level: Level) -> set[int]:
+    """Objects that the newest listing no longer showed: deleted, yet their delivery happened."""
+    return set(
+        connection.scalars(
+            statement("object_vanished"), {"account_id": account_id, "level": int(level)}
+        ).all()
+    )
+
+
 def _stage(
     connection: Connection, client_id: int, account_id: int, objects: Iterable[AdObject]
 ) -> None:
     connection.execute(statement("object_stage"))
     now = datetime.now(UTC)
-    with raw(connection).cursor() as cursor, cursor.copy(
-        f"COPY stage_object ({', '.join(_COLUMNS)}) FROM STDIN"  # type: ignore[arg-type]
-    ) as copy:
+    with (
+        raw(connection).cursor() as cursor,
+        cursor.copy(
+            f"COPY stage_object ({', '.join(_COLUMNS)}) FROM STDIN"  # type: ignore[arg-type]
+        ) as copy,
+    ):
         for o in objects:
             copy.write_row(
                 (

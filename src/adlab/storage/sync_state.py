@@ -40,6 +40,12 @@ def store_coverage(
     )
 
 
+def load_coverage(connection: Connection, account_id: int) -> dict[int, date]:
+    """Newest day covered per level of insights."""
+    rows = connection.execute(statement("sync_coverage"), {"account_id": account_id})
+    return {r.level: r.until for r in rows}
+
+
 def store_failure(
     connection: Connection, *, client_id: int, account_id: int, level: int, error: str
 ) -> None:

@@ -106,7 +106,9 @@ class Client:
                 "name": frame["name"].to_numpy(),
                 "currency": frame["currency"].to_numpy(),
                 "timezone": frame["timezone"].to_numpy(),
-                "status": [_ACCOUNT_STATUS.get(s, _NO_ACCOUNT_STATUS) for s in frame["account_status"]],
+                "status": [
+                    _ACCOUNT_STATUS.get(s, _NO_ACCOUNT_STATUS) for s in frame["account_status"]
+                ],
                 "source": frame["source"].to_numpy(),
             },
             index=pd.Index([public_id(i) for i in frame["account_id"]], name="account_id"),
@@ -181,9 +183,7 @@ class Client:
         """
         from adlab.workbench.experiments import compare_arms
 
-        return compare_arms(
-            self._lab, self, a, b, metric, level, since, until, confidence_level
-        )
+        return compare_arms(self._lab, self, a, b, metric, level, since, until, confidence_level)
 
     def _objects(self, level: Level, status: str | Sequence[str] | None) -> pd.DataFrame:
         frame = self._lab.reader.frame(
@@ -204,7 +204,13 @@ class Client:
                     None if pd.isna(i) else public_id(int(i)) for i in frame[column]
                 ]
                 out[f"{parent}_name"] = frame[f"{parent}_name"].to_numpy()
-        for column in ("status", "effective_status", "objective", "optimization_goal", "bid_strategy"):
+        for column in (
+            "status",
+            "effective_status",
+            "objective",
+            "optimization_goal",
+            "bid_strategy",
+        ):
             out[column] = frame[column].to_numpy()
         offsets = [meta_offset(c) for c in frame["currency"]]
         for budget in ("daily_budget", "lifetime_budget"):

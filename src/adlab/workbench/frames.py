@@ -154,7 +154,9 @@ class InsightsFrame(pd.DataFrame):
         """Which rows and definitions stand behind the numbers, in words."""
         lines = [f"{k}: {v}" for k, v in self.attrs.items()]
         parts: Parts | None = getattr(self, "_parts", None)
-        lines += [f"{m.name} = {m.formula}. {m.caveats}".strip() for m in parts.metrics] if parts else []
+        lines += (
+            [f"{m.name} = {m.formula}. {m.caveats}".strip() for m in parts.metrics] if parts else []
+        )
         return "\n".join(lines)
 
     @staticmethod

@@ -207,7 +207,9 @@ def _insights(
             "Daily insights at four levels are; leave breakdowns out.",
         )
     slugs = [client] if isinstance(client, str) else client
-    chosen = [lab.client(s) for s in (slugs if slugs is not None else lab.clients(status=None).index)]
+    chosen = [
+        lab.client(s) for s in (slugs if slugs is not None else lab.clients(status=None).index)
+    ]
     wanted = metrics([names] if isinstance(names, str) else names)
     depth = Level.parse(level)
     if depth is Level.CREATIVE:
@@ -271,8 +273,9 @@ def read_period(
             raise ValueError("until= needs since=")
         return last_period(last or "30d", today, include_today)
     start = _day(since, "since")
-    end = _day(until, "until") if until is not None else today - timedelta(days=0 if include_today else 1)
-    return DateRange(start, end)
+    if until is not None:
+        return DateRange(start, _day(until, "until"))
+    return DateRange(start, today if include_today else today - timedelta(days=1))
 
 
 def _day(value: date | str, name: str) -> date:
@@ -329,8 +332,8 @@ def apply_filters(labels: pd.DataFrame, filters: Mapping[str, Any], level: Level
         elif name in ("objective", "effective_status", f"{level.word}_name") and name in labels:
             kept &= labels[name].isin([str(v) for v in wanted])
         else:
-            known = [*ids, "objective", "effective_status", f"{level.word}_name"]
-            raise ValueError(f"there is no filter {name!r} at level {level.word}; there are {known}")
+            known = ", ".join([*ids, "objective", "effective_status", f"{level.word}_name"])
+            raise ValueError(f"there is no filter {name!r} at level {level.word}; use {known}")
     return [int(i) for i in labels.loc[kept, "object_id"]]
 
 
@@ -351,7 +354,8 @@ def _shape(
     parents: bool,
 ) -> tuple[pd.DataFrame, Parts]:
     word = level.word
-    named = rows.merge(labels.drop(columns="account_id", errors="ignore"), on="object_id", how="left")
+    known = labels.drop(columns="account_id", errors="ignore")
+    named = rows.merge(known, on="object_id", how="left")
     named[f"{word}_id"] = [public_id(int(i)) for i in named["object_id"]]
     keys = [f"{word}_id"]
     if increment != "all_days":
@@ -366,8 +370,9 @@ def _shape(
         column = frame[m.name]
         if m.unit == "count" and column.notna().all() and (column % 1 == 0).all():
             frame[m.name] = column.astype("int64")
-    shown = [c for c in labels.columns if c not in ("object_id", "campaign_id", "adset_id", "account_id")]
-    return frame, Parts(sums, named[[*shown, "account_id"]], tuple(wanted))
+    hidden = ("object_id", "account_id", "campaign_id", "adset_id")
+    shown = [c for c in labels.columns if c not in hidden]
+    return frame, Parts(sums, named[shown], tuple(wanted))
 
 
 def _compare(reader: Reader, query: InsightsQuery, frame: pd.DataFrame, how: Compare) -> None:
@@ -418,9 +423,7 @@ def _provenance(
         "timezone": sorted({z for c in chosen for z in c.timezones}),
         "attribution": "account_default",
         "as_of": min(checked).isoformat() if checked else None,
-        "settled_through": min(
-            (c.settled_through(lab.now()) for c in chosen), default=None
-        ),
+        "settled_through": min((c.settled_through(lab.now()) for c in chosen), default=None),
         "epochs": [e.title for e in epochs_between(first, query.period.until)],
         "query": f"api.insights_daily level={query.level.word} {query.period}",
     }

@@ -22,8 +22,10 @@ ON CONFLICT (account_id, level, object_id) DO UPDATE SET
   start_at = coalesce(excluded.start_at, t.start_at),
   stop_at = coalesce(excluded.stop_at, t.stop_at),
   extra = coalesce(excluded.extra, t.extra),
-  seen_at = excluded.seen_at
-WHERE (t.name, t.campaign_id, t.ad_set_id) IS DISTINCT FROM
+  seen_at = excluded.seen_at,
+  vanished_at = NULL
+WHERE t.vanished_at IS NOT NULL
+   OR (t.name, t.campaign_id, t.ad_set_id) IS DISTINCT FROM
       (excluded.name, coalesce(excluded.campaign_id, t.campaign_id),
        coalesce(excluded.ad_set_id, t.ad_set_id))
    OR (excluded.status IS NOT NULL AND

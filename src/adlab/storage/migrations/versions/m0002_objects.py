@@ -66,6 +66,7 @@ CREATE TABLE app.object (
   extra                 jsonb,
   first_seen_at         timestamptz NOT NULL DEFAULT now(),
   seen_at               timestamptz NOT NULL DEFAULT now(),
+  vanished_at           timestamptz,
   PRIMARY KEY (account_id, level, object_id)
 );
 CREATE INDEX ON app.object (client_id, level);

@@ -19,7 +19,7 @@ _VIEWS = {
     "objects": (
         "client_id, account_id, level, object_id, campaign_id, ad_set_id, creative_id, name, status,"
         " effective_status, objective, optimization_goal, bid_strategy, daily_budget_minor,"
-        " lifetime_budget_minor, created_at, updated_at, start_at, stop_at, extra, seen_at",
+        " lifetime_budget_minor, created_at, updated_at, start_at, stop_at, extra, seen_at, vanished_at",
         "app.object"),
     "object_history": (
         "client_id, account_id, level, object_id, valid_from, valid_to, state",

@@ -1,0 +1,95 @@
+"""The command line: `adlab <noun> <verb>`. Parse, call one service, print.
+
+Data goes to stdout, talk to stderr; exit codes are 0 fine, 1 failed, 2 misused. Command modules
+are imported when their command runs, so that `adlab --help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from adlab.cli import output
+
+app = typer.Typer(
+    name="adlab",
+    help="Analytics and optimisation workbench for Meta advertising.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _register() -> None:
+    from adlab.cli import accounts, clients, demo, imports, match, servers, sync, users
+
+    app.add_typer(clients.app, name="client")
+    app.add_typer(accounts.app, name="account")
+    app.add_typer(users.app, name="user")
+    app.add_typer(imports.app, name="import")
+    app.command("sync")(sync.sync)
+    app.command("match")(match.match)
+    app.command("demo")(demo.demo)
+    for command in servers.COMMANDS:
+        app.command(command.__name__)(command)
+
+
+_register()
+
+
+@app.callback()
+def _top(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    """Analytics and optimisation workbench for Meta advertising."""
+    if version:
+        from adlab import __version__
+
+        output.data(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and leave with the promised exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Without the program's name.
+
+    Returns:
+        0 fine, 1 failed, 2 misused.
+    """
+    from adlab.core.errors import AdlabError
+
+    try:
+        code = app(arguments, prog_name="adlab", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.UsageError as error:
+        where = f" (try: {error.ctx.command_path} --help)" if error.ctx else ""
+        output.problem(f"{error.format_message()}{where}")
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        output.problem("Interrupted; what was committed before is safe.")
+        return 1
+    except AdlabError as error:
+        output.problem(str(error))
+        return 1
+    except ValueError as error:
+        output.problem(str(error), error)
+        return 2
+    except Exception as error:
+        output.problem(f"Unexpected {type(error).__name__}: {error}", error)
+        return 1
+    return int(code) if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    main()

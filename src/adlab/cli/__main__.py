@@ -1,0 +1,5 @@
+"""`python -m adlab.cli` is `adlab`."""
+
+from adlab.cli import main
+
+main()

@@ -1,0 +1,210 @@
+"""Builds the parts from settings: the only reader of settings, the only place that wires rooms.
+
+A `Runtime` is what commands work with. It starts the embedded servers when no URLs are set, brings
+the schema up to date, and hands out engines, vault, ingestion and the workbench.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adlab import logs
+from adlab.core.errors import SettingsError
+from adlab.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from adlab.local import Servers
+    from adlab.meta.client import GraphClient
+    from adlab.realtime.events import Publisher
+    from adlab.services.access import MetaAccess
+    from adlab.services.ingest import IngestParts
+    from adlab.storage.tenancy import Reader
+    from adlab.vault import Vault
+
+
+class Runtime:
+    """The parts of one process, built when first needed.
+
+    Args:
+        settings: Checked settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        logs.configure(settings.log_level)
+
+    @property
+    def home(self) -> Path:
+        """Folder of the embedded servers' data."""
+        return self.settings.home
+
+    @cached_property
+    def servers(self) -> Servers | None:
+        """The embedded servers, started when anything needs them; None when all are external."""
+        if self.settings.database.url is not None and self.settings.redis.url is not None:
+            return None
+        if self.settings.database.url is not None:
+            # Reason: an external database without Redis is allowed; boards then poll.
+            return None
+        from adlab.local import ensure_servers
+
+        return ensure_servers(self.home)
+
+    @property
+    def database_url(self) -> str:
+        """The owner's database URL. Never log it."""
+        if self.settings.database.url is not None:
+            return self.settings.database.url.get_secret_value()
+        assert self.servers is not None
+        return self.servers.database_url
+
+    @property
+    def redis_url(self) -> str | None:
+        """Where live updates travel, or None."""
+        if self.settings.redis.url is not None:
+            return self.settings.redis.url.get_secret_value()
+        return self.servers.redis_url if self.servers is not None else None
+
+    def migrate(self) -> str:
+        """Bring the schema up to date.
+
+        Returns:
+            The schema version.
+        """
+        from adlab.storage.engine import connect_engine, transaction
+        from adlab.storage.hardening import harden
+        from adlab.storage.migrate import migrate
+
+        version = migrate(self.database_url)
+        if self.servers is not None:
+            # Reason: only a superuser may take large objects from PUBLIC; the owner is none.
+            admin = connect_engine(self.servers.admin_url, pool_size=1)
+            with transaction(admin) as connection:
+                harden(connection)
+            admin.dispose()
+        return version
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The owner's engine on an up-to-date schema."""
+        from adlab.storage.engine import owner_engine
+
+        self.migrate()
+        return owner_engine(self.database_url, pool_size=10)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Seals tokens.
+
+        Raises:
+            SettingsError: If the database is external and no key is set.
+        """
+        from adlab.vault import Vault, local_key
+
+        if self.settings.secret_key is not None:
+            return Vault(bytes.fromhex(self.settings.secret_key.get_secret_value()))
+        if self.settings.database.url is not None:
+            raise SettingsError(
+                "ADLAB_SECRET_KEY is not set, and the database is external.",
+                "Make one and keep it safe: "
+                'python -c "import secrets; print(secrets.token_hex(32))"',
+            )
+        return Vault(local_key(self.home))
+
+    @property
+    def meta(self) -> MetaAccess:
+        """Where the Graph API is."""
+        from adlab.services.access import MetaAccess
+
+        m = self.settings.meta
+        return MetaAccess(
+            m.base_url,
+            m.api_version,
+            m.app_id,
+            m.app_secret.get_secret_value() if m.app_secret else None,
+            m.page_size,
+        )
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """Tells open pages of changes; does nothing where there is no Redis."""
+        from adlab.realtime.events import Publisher
+
+        return Publisher(self.redis_url)
+
+    @property
+    def ingest(self) -> IngestParts:
+        """What ingestion needs."""
+        from adlab.services.ingest import IngestParts
+
+        meta, vault = self.meta, self.vault
+
+        def open_client(sealed: bytes, client_id: int) -> GraphClient:
+            return meta.client(vault.open(sealed, client_id))
+
+        return IngestParts(
+            engine=self.engine,
+            open_client=open_client,
+            tell=self.publisher.publish,
+            concurrency=self.settings.meta.concurrency,
+        )
+
+    def on_graph_api(self, base_url: str) -> Runtime:
+        """The same runtime speaking to another Graph API (the demo's simulator)."""
+        meta = self.settings.meta.model_copy(
+            update={"base_url": base_url, "app_id": None, "app_secret": None}
+        )
+        other = Runtime(self.settings.model_copy(update={"meta": meta}))
+        # Reason: servers and engine are shared; they were started once already.
+        for name in ("servers", "engine", "vault"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
+
+    def close(self) -> None:
+        """Close pooled connections; the embedded servers go on."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+
+def build() -> Runtime:
+    """The runtime of this process, from the environment.
+
+    Raises:
+        SettingsError: If a variable is wrong.
+    """
+    return Runtime(load_settings())
+
+
+def open_reader() -> Reader:
+    """A reader of schema `api` for `adlab.connect()`.
+
+    With `ADLAB_DATABASE__URL` it uses that login and nothing else: no migration, no Redis, no
+    secret key. Without it, the local owner's embedded store is started and brought up to date.
+
+    Raises:
+        AccessDeniedError: If the login has expired or is unknown.
+        SchemaOutOfDateError: If store and package differ.
+        DatabaseUnavailableError: If the store cannot be reached.
+    """
+    from adlab.storage.migrate import newest_version
+    from adlab.storage.tenancy import LoginReader, check_schema
+
+    settings = load_settings()
+    if settings.database.url is not None:
+        reader = LoginReader(settings.database.url.get_secret_value())
+    else:
+        runtime = Runtime(settings)
+        runtime.migrate()
+        reader = LoginReader(runtime.database_url)
+    try:
+        reader.identity()
+        check_schema(reader, newest_version())
+    except BaseException:
+        reader.close()
+        raise
+    return reader

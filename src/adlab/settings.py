@@ -1,0 +1,188 @@
+"""Every setting of adlab: `ADLAB_…` variables, checked once at start.
+
+Only `adlab.runtime` reads settings; everything else is given plain values. A wrong value stops the
+start with the variable's name, what was wrong and an example; its content is never repeated when
+it could be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adlab.core.errors import SettingsError
+
+FLOOR_VERSION = (25, 0)
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class DatabaseSettings(BaseModel):
+    """Where the store is."""
+
+    url: SecretStr | None = Field(
+        None, description="PostgreSQL (with TimescaleDB or without). Unset: embedded."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _check(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            from adlab.storage.engine import parse_url
+
+            parse_url(value.get_secret_value())
+        return value
+
+
+class RedisSettings(BaseModel):
+    """Where live updates travel."""
+
+    url: SecretStr | None = Field(None, description="Redis or Valkey. Unset: embedded.")
+
+    @field_validator("url")
+    @classmethod
+    def _check(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = urlsplit(value.get_secret_value()).scheme if value is not None else "redis"
+        if scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("it must begin with redis://, rediss:// or unix://")
+        return value
+
+
+class MetaSettings(BaseModel):
+    """The Graph API and the app that speaks to it."""
+
+    base_url: str = Field(
+        "https://graph.facebook.com", description="Graph API; plain http only on loopback."
+    )
+    api_version: str = Field("v26.0", description="Pinned version; v25.0 is the oldest alive.")
+    app_id: str | None = Field(None, description="The Meta app's id.")
+    app_secret: SecretStr | None = Field(None, description="The Meta app's secret.")
+    page_size: int = Field(1000, ge=1, le=5000, description="Rows asked for per page.")
+    concurrency: int = Field(4, ge=1, le=32, description="Accounts read side by side.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("it must be a http(s) address")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("plain http is allowed on loopback only; tokens travel with each call")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("it must not hold credentials or a query")
+        return value.rstrip("/")
+
+    @field_validator("api_version")
+    @classmethod
+    def _check_version(cls, value: str) -> str:
+        match = re.fullmatch(r"v(\d{1,3})\.(\d{1,2})", value)
+        if not match:
+            raise ValueError("it must look like v26.0")
+        if (int(match[1]), int(match[2])) < FLOOR_VERSION:
+            raise ValueError("Meta no longer serves ads on it; use v25.0 or newer")
+        return value
+
+    @field_validator("app_id")
+    @classmethod
+    def _check_app(cls, value: str | None) -> str | None:
+        if value is not None and not value.isdigit():
+            raise ValueError("an app id is digits only")
+        return value
+
+
+class WebSettings(BaseModel):
+    """The one address of boards and web endpoints."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8600, ge=1, le=65535, description="Port to listen on.")
+
+
+class Settings(BaseSettings):
+    """All settings; see README for the list."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ADLAB_", env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    home: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("adlab", appauthor=False)),
+        description="Folder of the embedded servers' data.",
+    )
+    secret_key: Annotated[
+        SecretStr | None,
+        Field(description="32 bytes as 64 hex digits; seals tokens. Unset with embedded: made."),
+    ] = None
+    log_level: str = Field("warning", description="debug, info, warning or error.")
+    database: DatabaseSettings = DatabaseSettings()  # type: ignore[call-arg]
+    redis: RedisSettings = RedisSettings()  # type: ignore[call-arg]
+    meta: MetaSettings = MetaSettings()  # type: ignore[call-arg]
+    web: WebSettings = WebSettings()  # type: ignore[call-arg]
+
+    @field_validator("home")
+    @classmethod
+    def _check_home(cls, value: Path) -> Path:
+        path = value.expanduser()
+        if not path.is_absolute():
+            raise ValueError("it must be an absolute path")
+        return path
+
+    @field_validator("secret_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", value.get_secret_value()):
+            raise ValueError("it must be 64 hex digits")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _check_level(cls, value: str) -> str:
+        if value.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("it must be debug, info, warning or error")
+        return value.lower()
+
+
+EXAMPLES = {
+    "ADLAB_HOME": "/srv/adlab",
+    "ADLAB_SECRET_KEY": 'the output of: python -c "import secrets; print(secrets.token_hex(32))"',
+    "ADLAB_LOG_LEVEL": "info",
+    "ADLAB_DATABASE__URL": "postgresql://adlab:password@db.example.com:5432/adlab",
+    "ADLAB_REDIS__URL": "redis://:password@cache.example.com:6379/0",
+    "ADLAB_META__BASE_URL": "https://graph.facebook.com",
+    "ADLAB_META__API_VERSION": "v26.0",
+    "ADLAB_META__APP_ID": "1234567890",
+    "ADLAB_META__APP_SECRET": "from the app's settings page at Meta",
+    "ADLAB_META__PAGE_SIZE": "1000",
+    "ADLAB_META__CONCURRENCY": "4",
+    "ADLAB_WEB__HOST": "127.0.0.1",
+    "ADLAB_WEB__PORT": "8600",
+}
+
+
+def load_settings() -> Settings:
+    """Read and check the environment.
+
+    Raises:
+        SettingsError: If a value is wrong; names the variable and gives an example.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise _explain(error.errors()[0]) from None
+    except Exception as error:
+        # Reason: a nested variable that is no value of its type fails before validation.
+        raise SettingsError(
+            f"A setting cannot be read: {type(error).__name__}.",
+            f"Variables are {', '.join(EXAMPLES)}.",
+        ) from None
+
+
+def _explain(detail: Any) -> SettingsError:
+    name = "ADLAB_" + "__".join(str(p).upper() for p in detail["loc"])
+    reason = str(detail["msg"]).removeprefix("Value error, ")
+    example = f" Example: {EXAMPLES[name]}" if name in EXAMPLES else ""
+    return SettingsError(f"{name} is wrong: {reason}.", f"Set it, or unset it.{example}")
