@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -42,18 +46,35 @@ def _arguments(given: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: it ends with exit code 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do not touch signal handlers."""
+        yield
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
 async def _serve(server: uvicorn.Server, listener: socket.socket, url: str,
                  ready_file: Path | None, parent: int) -> None:
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():
         await asyncio.sleep(0.005)
     if server.started:
-        sys.stdout.write(f"simulator ready {url}\n")
-        sys.stdout.flush()
         if ready_file is not None:
             draft = ready_file.with_name(ready_file.name + ".part")
             draft.write_text(url, encoding="utf-8")
             draft.replace(ready_file)
+        sys.stdout.write(f"simulator ready {url}\n")
+        sys.stdout.flush()
     watcher = asyncio.create_task(_watch(server, parent)) if parent else None
     await task
     if watcher is not None:
@@ -64,14 +85,31 @@ async def _serve(server: uvicorn.Server, listener: socket.socket, url: str,
 
 async def _watch(server: uvicorn.Server, parent: int) -> None:
     while True:
-        try:
-            os.kill(parent, 0)
-        except ProcessLookupError:
+        if not _is_alive(parent):
             server.should_exit = True
             return
-        except PermissionError:
-            pass
         await asyncio.sleep(1.0)
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":
+        # Reason: on Windows `os.kill(pid, 0)` would end the process instead of looking at it.
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        # Reason: a parent that died unreaped still has a pid; in a container nobody reaps it.
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return state.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def main(given: list[str] | None = None) -> int:
@@ -96,11 +134,11 @@ def main(given: list[str] | None = None) -> int:
         return 1
     listener.listen(256)
     url = f"http://{options.host}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off",
-                            timeout_graceful_shutdown=2)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(uvicorn.Server(config), listener, url, options.ready_file,
-                           options.parent_pid))
+    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off",
+                            timeout_keep_alive=75, timeout_graceful_shutdown=2)
+    server = _Server(config)
+    _stop_on_signals(server)
+    asyncio.run(_serve(server, listener, url, options.ready_file, options.parent_pid))
     return 0
 
 

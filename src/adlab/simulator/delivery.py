@@ -213,6 +213,7 @@ def _traffic(
     p25 = binomial(views, 0.62, key, 52)
     p50 = binomial(p25, 0.58, key, 53)
     p75 = binomial(p50, 0.62, key, 54)
+    shown = impressions.astype(np.float64)
     columns = {
         "impressions": impressions,
         "fresh": np.maximum(np.floor(impressions / (1.0 + 0.35 * wear)), 1).astype(np.int64),
@@ -227,10 +228,10 @@ def _traffic(
         "video_p50": p50,
         "video_p75": p75,
         "video_p100": binomial(p75, 0.66, key, 58),
-        "reactions": poisson(impressions * 0.0032, key, 59),
-        "comments": poisson(impressions * 0.0003, key, 60),
-        "shares": poisson(impressions * 0.0004, key, 61),
-        "saves": poisson(impressions * 0.0005, key, 62),
+        "reactions": poisson(shown * 0.0032, key, 59),
+        "comments": poisson(shown * 0.0003, key, 60),
+        "shares": poisson(shown * 0.0004, key, 61),
+        "saves": poisson(shown * 0.0005, key, 62),
     }
     return columns, level
 
@@ -243,7 +244,7 @@ def _conversions(
     link = columns["link_clicks"]
     curve = level ** (account.campaigns.exponent[ads.campaign[ad]] - 1.0)
     likely = factors.demand[at] * factors.tracking[at] * curve
-    mean = link * ads.cvr[ad] * likely
+    mean = np.asarray(link * ads.cvr[ad] * likely, dtype=np.float64)
     purchases = _by_class(poisson(mean, key, 63), key, 64)
     checkouts = _by_class(poisson(mean * 0.9, key, 66), key, 67)
     carts = _by_class(poisson(mean * 2.1, key, 69), key, 70)
@@ -251,7 +252,8 @@ def _conversions(
     views = poisson(np.where(sells, columns["landing_views"] * 0.9 * factors.tracking[at], 0.0),
                     key, 72)
     contents = _by_class(views, key, 73)
-    leads = _by_class(poisson(link * ads.lead_rate[ad] * likely, key, 75), key, 76)
+    expected_leads = np.asarray(link * ads.lead_rate[ad] * likely, dtype=np.float64)
+    leads = _by_class(poisson(expected_leads, key, 75), key, 76)
     value = ads.order_value[ad] * account.profile.minor_per_major
     for index, name in enumerate(CLASSES):
         bought = purchases[index]

@@ -10,7 +10,7 @@ import numpy as np
 from adlab.simulator import filters
 from adlab.simulator.activities import list_activities
 from adlab.simulator.entities import FIELDS, NODE_TYPES, UNSET, Moment
-from adlab.simulator.errors import invalid_parameter
+from adlab.simulator.errors import bad_cursor, invalid_parameter
 from adlab.simulator.expansion import Wanted, parse_fields
 from adlab.simulator.hashing import Bools, Ints
 from adlab.simulator.state import Settings
@@ -130,7 +130,7 @@ class EdgeReader:
         named, number = read_cursor(cursor, 2)
         at = np.flatnonzero(self._ids(kind) == whole(number))
         if named != kind or len(at) == 0:
-            raise invalid_parameter("Invalid cursors values")
+            raise bad_cursor()
         if request.params.get("after"):
             return int(np.searchsorted(listed, at[0], side="right"))
         return max(int(np.searchsorted(listed, at[0])) - limit, 0)
@@ -178,7 +178,7 @@ def _children(moment: Moment, what: str, level: str, index: int) -> Bools:
     if what == "adset":
         return np.asarray(account.ad_sets.campaign == index, dtype=bool)
     if level == "ad":
-        return np.arange(len(account.ads)) == index
+        return np.asarray(np.arange(len(account.ads)) == index, dtype=bool)
     parents = account.ads.campaign if level == "campaign" else account.ads.ad_set
     return np.asarray(parents == index, dtype=bool)
 
@@ -189,9 +189,9 @@ def _spread(moment: Moment, chosen: Bools, owner: str, what: str) -> Bools:
     if owner == what:
         return chosen
     if what == "ad":
-        return chosen[account.index_of_ads(owner)]
+        return np.asarray(chosen[account.index_of_ads(owner)], dtype=bool)
     if what == "adset" and owner == "campaign":
-        return chosen[account.ad_sets.campaign]
+        return np.asarray(chosen[account.ad_sets.campaign], dtype=bool)
     raise invalid_parameter(f"Filtering field {owner} is invalid for this edge")
 
 

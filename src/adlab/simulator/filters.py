@@ -136,7 +136,7 @@ def object_mask(
                else naming.created_at(account, level))
     compare = {"AFTER": operator.gt, "BEFORE": operator.lt}.get(item.operator) or _NUMERIC.get(
         item.operator)
-    if compare is None:
+    if compare is None or not wanted:
         raise invalid_parameter(f"operator {item.operator} does not fit {item.field}")
     return np.asarray(compare(moments, _moment(wanted[0], account)), dtype=bool)
 
@@ -184,7 +184,10 @@ def row_mask(values: Ints, item: Filter) -> Bools:
     Raises:
         GraphError: If the operator does not fit a number.
     """
-    numbers = [float(value) for value in item.values]
+    try:
+        numbers = [float(value) for value in item.values]
+    except (TypeError, ValueError):
+        raise invalid_parameter(f"{item.field} is compared with numbers only") from None
     if item.operator in {"IN_RANGE", "NOT_IN_RANGE"} and len(numbers) == 2:
         inside = (values >= numbers[0]) & (values <= numbers[1])
         return inside if item.operator == "IN_RANGE" else ~inside

@@ -7,6 +7,7 @@ the socket is in `app.py`.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,8 @@ from adlab.simulator.state import Settings
 from adlab.simulator.tokens import Grant, TokenOffice
 from adlab.simulator.wire import JSON_TYPE, GraphRequest, GraphResponse, json_response
 from adlab.simulator.world import World
+
+logger = logging.getLogger(__name__)
 
 CURRENT_VERSION = "v26.0"
 _ADS_VERSIONS = ("v25.0", "v26.0")
@@ -80,14 +83,16 @@ class Graph:
         if params.get("method") and method == "POST":
             method = params["method"].upper()
         request = GraphRequest(method, rest, params, version, base_url, token)
-        served, warning = CURRENT_VERSION, {}
+        served = CURRENT_VERSION
+        warning: dict[str, str] = {}
         headers: dict[str, str] = {}
         try:
             served, warning = self._check_version(version, rest)
             if fault is not None:
                 self._raise_fault(fault, rest)
             response = self._dispatch(request, headers)
-        except GraphError as problem:
+        except Exception as failure:
+            problem = _as_graph_error(failure)
             response = GraphResponse(problem.body(), problem.status, dict(problem.headers))
             text = problem.message.replace('"', "'")[:200].encode("ascii", "replace").decode()
             response.headers["www-authenticate"] = (
@@ -228,6 +233,14 @@ class Graph:
         self.quota.reset()
         self.runs.reset()
         self.login.reset()
+
+
+def _as_graph_error(failure: Exception) -> GraphError:
+    """Pass Graph errors on; anything else is our own mistake and looks like one of Meta's."""
+    if isinstance(failure, GraphError):
+        return failure
+    logger.error("simulator_failed", exc_info=failure)
+    return GraphError(1, "An unknown error occurred", status=500)
 
 
 def _cut_version(path: str) -> tuple[str, str]:

@@ -133,8 +133,26 @@ def _small_poisson(mean: Floats, u: Floats) -> Ints:
     return counts
 
 
+def _small_binomial(n: Floats, p: Floats, u: Floats) -> Ints:
+    counts = np.zeros(n.shape, dtype=np.int64)
+    term = np.exp(n * np.log1p(-p))
+    left = np.flatnonzero(u > term)
+    term, total, goal, trials = term[left], term[left].copy(), u[left], n[left]
+    odds = p[left] / (1.0 - p[left])
+    for k in range(1, 64):
+        if left.size == 0:
+            break
+        counts[left] = k
+        term = term * np.maximum(trials - k + 1, 0.0) / k * odds
+        total = total + term
+        on = (goal > total) & (trials > k)
+        left, term, total, goal = left[on], term[on], total[on], goal[on]
+        trials, odds = trials[on], odds[on]
+    return counts
+
+
 def binomial(trials: Ints, share: Floats | float, keys: U64, stream: int) -> Ints:
-    """Draw binomial counts, never more than `trials`."""
+    """Draw binomial counts; exact below a mean of 8, third-order normal above it."""
     n = trials.astype(np.float64)
     p = np.broadcast_to(np.asarray(share, dtype=np.float64), n.shape)
     flip = p > 0.5
@@ -146,7 +164,7 @@ def binomial(trials: Ints, share: Floats | float, keys: U64, stream: int) -> Int
     counts = np.floor(mean + z * sd + (1.0 - 2.0 * q) * (z * z - 1.0) / 6.0 + 0.5)
     rare = (mean < 8.0) & (mean > 0)
     if rare.any():
-        counts[rare] = _small_poisson(mean[rare], u[rare])
+        counts[rare] = _small_binomial(n[rare], q[rare], u[rare])
     counts = np.clip(counts, 0.0, n)
     return np.where(flip, n - counts, counts).astype(np.int64)
 

@@ -36,13 +36,13 @@ class Insights:
         """Read the call's parameters and refuse it when it asks for too much."""
         return parse_query(request, account, node, index, account.today(now))
 
-    def check_size(self, query: InsightsQuery, limit: int) -> None:
+    def check_size(self, query: InsightsQuery, limit: int, now: float) -> None:
         """Refuse a report with too many rows.
 
         Raises:
             GraphError: Code 100/1487534.
         """
-        if limit and self._engine.estimate(query) > limit:
+        if limit and self._engine.estimate(query, now) > limit:
             raise too_many_rows()
 
     def page(self, request: GraphRequest, query: InsightsQuery, tick: int,

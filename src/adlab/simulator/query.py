@@ -10,7 +10,7 @@ from typing import Any
 from adlab.simulator import periods
 from adlab.simulator.breakdowns import check_breakdowns
 from adlab.simulator.catalog import FIELDS, WINDOWS
-from adlab.simulator.errors import GraphError, invalid_parameter
+from adlab.simulator.errors import GraphError, invalid_parameter, not_imitated
 from adlab.simulator.filters import Filter, parse_filters
 from adlab.simulator.periods import DayRange
 from adlab.simulator.wire import GraphRequest
@@ -18,6 +18,8 @@ from adlab.simulator.world import LEVELS, AccountWorld, Level
 
 DEFAULT_LIMIT = 25
 LARGEST_LIMIT = 5000
+SORTABLE = frozenset({"date_start", "date_stop", "campaign_id", "adset_id", "ad_id", "impressions",
+                      "spend", "clicks", "reach", "inline_link_clicks"})
 _DEFAULT_FIELDS = ("account_id", "campaign_id", "adset_id", "ad_id", "impressions", "spend")
 
 
@@ -122,8 +124,11 @@ def _sort(names: list[str]) -> tuple[str, bool] | None:
         return None
     name = names[0]
     for ending, descending in (("_ascending", False), ("_descending", True)):
-        if name.endswith(ending) and name[: -len(ending)] in FIELDS:
-            return name[: -len(ending)], descending
+        field = name.removesuffix(ending)
+        if field != name and field in SORTABLE:
+            return field, descending
+        if field != name and field in FIELDS:
+            raise not_imitated(f"sorting by {field}")
     raise invalid_parameter(f"Invalid sort value {name}")
 
 

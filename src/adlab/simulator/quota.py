@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict, deque
 from dataclasses import dataclass
+from math import ceil
 
 from adlab.simulator.errors import GraphError
 from adlab.simulator.state import Settings
@@ -124,7 +125,7 @@ class QuotaOffice:
             wait = 0
             if percent > 100 and calls and self._settings.quota != "off":
                 place = min(int(len(calls) - size), len(calls) - 1)
-                wait = max(int((calls[place] + _HOUR - now) // 60) + 1, 1)
+                wait = max(ceil((calls[place] + _HOUR - now) / 60), 1)
             entries.append({"type": kind, "call_count": percent, "total_cputime": percent // 3,
                             "total_time": percent // 3, "estimated_time_to_regain_access": wait,
                             "ads_api_access_tier": tier})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adlab.simulator import filters, restatement
-from adlab.simulator.breakdowns import Family, Splitter, family_of, is_gated, segments_of
+from adlab.simulator.breakdowns import HOURLY, Family, Splitter, family_of, is_gated, segments_of
 from adlab.simulator.catalog import columns_for
 from adlab.simulator.delivery import CHUNK_DAYS, DeliveryEngine
 from adlab.simulator.hashing import Bools, Ints
@@ -19,6 +19,7 @@ from adlab.simulator.periods import DayRange
 from adlab.simulator.query import InsightsQuery
 from adlab.simulator.world import ARCHIVED, DELETED, LEVELS, AccountWorld, World
 
+HOURLY_DAYS = 396
 _REACH_POWER = 0.972
 _REACH_POPULATION = 9_000_000.0
 
@@ -106,7 +107,8 @@ class Aggregator:
             Rows with at least one impression, by bucket, object and segment.
         """
         family = family_of(self._account, breakdowns) if breakdowns else None
-        segments, places = segments_of(family, breakdowns) if family else ([()], [0])
+        nothing: tuple[list[tuple[str, ...]], list[int]] = ([()], [0])
+        segments, places = segments_of(family, breakdowns) if family else nothing
         self._groups = self._account.index_of_ads(level)
         self._width = int(self._groups.max(initial=0)) + 1
         columns = wanted | {"impressions"}
@@ -150,10 +152,11 @@ class Aggregator:
                      for part, place in enumerate(places)]
         pieces = []
         for place, found in parts:
-            piece = _Piece(key + place, setting, setting, dict(found))
+            piece = _Piece(key + place, setting, setting, {
+                name: values.astype(np.int64) for name, values in found.items()})
             if chosen is not None:
                 piece = _Piece(piece.key[chosen], setting[chosen], setting[chosen],
-                               {name: values[chosen] for name, values in found.items()})
+                               {name: values[chosen] for name, values in piece.columns.items()})
             pieces.append(_sum_groups(piece))
         return pieces
 
@@ -176,8 +179,7 @@ def _joined(pieces: list[_Piece], wanted: frozenset[str]) -> _Piece:
     return _Piece(
         np.concatenate([p.key for p in pieces]), np.concatenate([p.low for p in pieces]),
         np.concatenate([p.high for p in pieces]),
-        {name: np.concatenate([p.columns[name] for p in pieces]).astype(np.int64)
-         for name in wanted})
+        {name: np.concatenate([p.columns[name] for p in pieces]) for name in wanted})
 
 
 class ReportEngine:
@@ -224,9 +226,15 @@ class ReportEngine:
         days = DayRange(min(d.since for d in query.days), max(d.until for d in query.days))
         return Aggregator(self.delivery, account, tick).table(query.node, [days], wanted, ads)
 
-    def estimate(self, query: InsightsQuery) -> int:
+    def estimate(self, query: InsightsQuery, now: float) -> int:
         """Guess how many rows a query has, without computing them."""
         account = self.world.accounts[query.account_id]
+        parts = 1
+        if query.breakdowns and not is_gated(query.breakdowns):
+            parts = len(segments_of(family_of(account, query.breakdowns), query.breakdowns)[0])
+        ads = self._ads(query, account, now, query.filters)
+        owners = account.index_of_ads(query.level)
+        chosen = np.unique(owners if ads is None else owners[ads])
         rows = 0
         for days in query.days:
             pieces = 1.0 if query.increment == "all_days" else (
@@ -236,13 +244,13 @@ class ReportEngine:
                 rows += int(pieces) + 1
                 continue
             things = account.objects(query.level)
-            overlap = (np.minimum(things.end, days.until) - np.maximum(things.start, days.since)
-                       + 1).clip(0)
+            overlap = (np.minimum(things.end[chosen], days.until)
+                       - np.maximum(things.start[chosen], days.since) + 1).clip(0)
             if query.increment == "all_days":
                 rows += int((overlap > 0).sum())
             else:
                 rows += int(overlap.sum() * pieces / (days.until - days.since + 1))
-        return rows
+        return rows * parts
 
     def _ads(self, query: InsightsQuery, account: AccountWorld, now: float,
              kept: tuple[filters.Filter, ...]) -> Bools | None:
@@ -271,6 +279,8 @@ class ReportEngine:
         buckets = query.buckets
         if is_gated(query.breakdowns):
             buckets = []
+        if HOURLY in query.breakdowns:
+            buckets = [b for b in buckets if b.since >= account.today(now) - HOURLY_DAYS]
         aggregator = Aggregator(self.delivery, account, tick)
         ads = self._ads(query, account, now, query.filters)
         table = aggregator.table(query.level, buckets, wanted, ads,

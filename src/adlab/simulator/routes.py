@@ -56,7 +56,8 @@ class Router:
         """Find the object of a path's first part.
 
         Raises:
-            GraphError: 100/33 when it is missing or not visible to the token.
+            GraphError: 200 for an account the token may not see; 100/33 when an object is
+                missing or not visible.
         """
         number = name.removeprefix("act_")
         if not number.isdigit():
@@ -68,9 +69,12 @@ class Router:
             target = None if account is None else Target(account, "account", 0)
         else:
             target = self._find_object(int(number), now)
-        if target is None or not grant.sees(target.account.profile.number):
-            raise missing_object(name)
-        return target
+        if target is not None and grant.sees(target.account.profile.number):
+            return target
+        if target is not None and target.level == "account":
+            raise GraphError(200, "(#200) Ad account owner has NOT grant ads_management or "
+                                  "ads_read permission", status=403)
+        raise missing_object(name)
 
     def _find_object(self, number: int, now: float) -> Target | None:
         world = self._engine.world
@@ -122,11 +126,11 @@ class Router:
             large = self._settings.async_row_limit
             run = self._runs.create(
                 query, tick, now, request.path,
-                is_too_large=bool(large) and self._engine.estimate(query) > large)
+                is_too_large=bool(large) and self._engine.estimate(query, now) > large)
             return json_response({"report_run_id": str(run.number)})
         if request.method != "GET":
             raise not_imitated(f"{request.method} on insights")
-        self._insights.check_size(query, self._settings.sync_row_limit)
+        self._insights.check_size(query, self._settings.sync_row_limit, now)
         return self._insights.page(request, query, tick, now)
 
     def _answer_run(self, request: GraphRequest, run: ReportRun, edge: str,
@@ -187,7 +191,8 @@ class Router:
         limit = max(request.integer("limit", 25), 1)
         start = 0
         if request.params.get("after"):
-            start = numbers.index(whole(read_cursor(request.params["after"], 2)[1])) + 1
+            last = whole(read_cursor(request.params["after"], 2)[1])
+            start = sum(1 for number in numbers if number <= last)
         rows = []
         for number in numbers[start:start + limit]:
             moment = Moment(world.accounts[number], self._engine, now, tick)

@@ -46,6 +46,7 @@ class RowWriter:
         self._level = level or query.level
         self._keys = [name for name in query.fields if name in KEY_FIELDS]
         self._prefixes: dict[int, str] = {}
+        self._moments: dict[str, Ints] = {}
 
     def write(self, table: Table, fields: tuple[str, ...] | None = None) -> list[str]:
         """Write each row as a JSON object."""
@@ -116,9 +117,7 @@ class RowWriter:
         if name in {"created_time", "updated_time"}:
             if depth == 0:
                 return None
-            times = (naming.created_at(account, level) if name == "created_time"
-                     else naming.updated_at(account, level, self._now))
-            return periods.day_text(account.today(int(times[index])))
+            return periods.day_text(account.today(int(self._times(name)[index])))
         part, _, what = name.partition("_")
         if part in LEVELS:
             if LEVELS.index(part) > depth:
@@ -132,6 +131,13 @@ class RowWriter:
             return "AUCTION"
         kind = int(account.campaigns.objective[self._parent("campaign", index)])
         return OBJECTIVES[kind] if name == "objective" else GOALS[kind] if depth > 1 else None
+
+    def _times(self, name: str) -> Ints:
+        if name not in self._moments:
+            self._moments[name] = (
+                naming.created_at(self._account, self._level) if name == "created_time"
+                else naming.updated_at(self._account, self._level, self._now))
+        return self._moments[name]
 
     def _parent(self, level: str, index: int) -> int:
         if level == self._level:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,6 +13,7 @@ from adlab.simulator.building import AB_LIFT, AccountPlan, LaneGroup, build_acco
 from adlab.simulator.delivery import outage_day, tracking_drop_days
 from adlab.simulator.world import STORIES, AccountWorld, Profile, World
 
+_USUAL_CAMPAIGNS = 60
 _SHORT = LaneGroup("short", 138, (26, 44), (10, 40), (1, 2), (1, 3), 0, (22, 85))
 
 
@@ -36,30 +38,34 @@ def _profile(number: int, client: str, currency: str, timezone: str, timezone_id
 
 
 def _demo() -> list[AccountPlan]:
-    usual = {"archived_campaign_rate": 0.06, "deleted_campaign_rate": 0.03}
+    return [replace(plan, archived_campaign_rate=0.06, deleted_campaign_rate=0.03)
+            if plan.keep == _USUAL_CAMPAIGNS else plan for plan in _demo_plans()]
+
+
+def _demo_plans() -> list[AccountPlan]:
     return [
         AccountPlan(_profile(1001, "Nordlicht Outdoor", "EUR", "Europe/Berlin", 47, 0.92),
                     (_evergreen(14, (30, 105)), _bursts(4, (30, 90)),
-                     _story("fatigued_ad", 60, 1, 2, 160.0)), 60, 0, **usual),
+                     _story("fatigued_ad", 60, 1, 2, 160.0)), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1002, "Sakura Cosmetics", "JPY", "Asia/Tokyo", 75, 151.0),
-                    (_evergreen(15, (30, 112)), _bursts(3, (30, 100))), 60, 1, **usual),
+                    (_evergreen(15, (30, 112)), _bursts(3, (30, 100))), _USUAL_CAMPAIGNS, 1),
         AccountPlan(_profile(1003, "Harbor & Pine", "USD", "America/New_York", 7, 1.0),
                     (_SHORT,), 2000, 0),
         AccountPlan(_profile(1004, "Thames Tailors", "GBP", "Europe/London", 58, 0.79),
                     (_evergreen(13, (30, 105)), _bursts(4, (30, 90)),
-                     _story("ab_pair", 56, 2, 1, 420.0)), 60, 0, **usual),
+                     _story("ab_pair", 56, 2, 1, 420.0)), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1005, "Solara Home", "USD", "America/Los_Angeles", 1, 1.0, drops=True),
-                    (_evergreen(16, (30, 120)), _bursts(5, (30, 110))), 60, 0, **usual),
+                    (_evergreen(16, (30, 120)), _bursts(5, (30, 110))), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1006, "Bondi Surf Supply", "AUD", "Australia/Sydney", 13, 1.52,
                              outages=True),
-                    (_evergreen(14, (26, 90)), _bursts(3, (25, 80))), 60, 2, **usual),
+                    (_evergreen(14, (26, 90)), _bursts(3, (25, 80))), _USUAL_CAMPAIGNS, 2),
         AccountPlan(_profile(1007, "Atelier Lumière", "EUR", "Europe/Paris", 57, 0.92),
                     (_evergreen(13, (30, 112)), _bursts(3, (30, 90)),
-                     _story("overspending_campaign", 75, 2, 2, 150.0)), 60, 0, **usual),
+                     _story("overspending_campaign", 75, 2, 2, 150.0)), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1008, "Kite & Key Education", "USD", "America/Chicago", 6, 1.0),
-                    (_evergreen(11, (26, 97)), _bursts(3, (25, 80))), 60, 0, **usual),
+                    (_evergreen(11, (26, 97)), _bursts(3, (25, 80))), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1009, "Maple Kitchen", "CAD", "America/Toronto", 14, 1.38),
-                    (_evergreen(13, (26, 97)), _bursts(4, (25, 80))), 60, 0, **usual),
+                    (_evergreen(13, (26, 97)), _bursts(4, (25, 80))), _USUAL_CAMPAIGNS, 0),
     ]
 
 
