@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -77,10 +78,11 @@ class Caller:
         assert answer.status_code == 200, answer.text
 
 
-def start(scenario: str = "tiny", seed: int = 7, now: str = NOW, **settings: Any) -> Caller:
+def start(scenario: str = "tiny", seed: int = 7, now: str = NOW,
+          monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> Caller:
     """Start a simulator in this process."""
     app = create_app(scenario, seed, SimulatorClock(parse_moment(now)),
-                     Settings(**{**INSTANT, **settings}))
+                     Settings(**{**INSTANT, **settings}), monotonic=monotonic)
     return Caller(TestClient(app, raise_server_exceptions=True))
 
 

@@ -21,20 +21,21 @@ def new_run(tiny: Caller, **params: Any) -> str:
 
 
 def test_a_report_passes_through_its_states(launch: Any) -> None:
-    tiny = launch(async_start_seconds=0.05, async_run_seconds=0.1, async_full_seconds=0.05)
+    passed = [0.0]
+    tiny = launch(async_start_seconds=5.0, async_run_seconds=100.0, async_full_seconds=10.0,
+                  monotonic=lambda: passed[0])
     run = new_run(tiny)
     seen = []
-    for _ in range(400):
+    for second in (0, 6, 60, 106, 114):
+        passed[0] = float(second)
         found = tiny.get(run)
         seen.append((found["async_status"], found["async_percent_completion"]))
-        if found["async_status"] == "Job Completed":
-            break
-        early = tiny.error(f"{run}/insights") if len(seen) == 1 else None
-        assert early is None or (early["code"], early["error_subcode"]) == (2601, 1815107)
-    statuses = list(dict.fromkeys(status for status, _ in seen))
-    assert statuses[0] == "Job Not Started"
-    assert statuses[-1] == "Job Completed"
-    assert ("Job Running", 100) in seen
+        early = tiny.error(f"{run}/insights")
+        assert (early["code"], early["error_subcode"]) == (2601, 1815107)
+    assert seen == [("Job Not Started", 0), ("Job Started", 0), ("Job Running", 54),
+                    ("Job Running", 100), ("Job Running", 100)]
+    passed[0] = 115.0
+    assert tiny.get(run)["async_status"] == "Job Completed"
     assert len(tiny.get(f"{run}/insights")["data"]) == 25
     assert len(tiny.pages(f"{run}/insights", limit="500")) == 180
 

@@ -7,6 +7,7 @@ import email
 import email.policy
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -144,8 +145,8 @@ def read_body(body: bytes, content_type: str) -> dict[str, str]:
 
 
 def create_app(scenario: str = "demo", seed: int = 7, clock: SimulatorClock | None = None,
-               settings: Settings | None = None, app_secret: str = DEFAULT_APP_SECRET
-               ) -> Starlette:
+               settings: Settings | None = None, app_secret: str = DEFAULT_APP_SECRET,
+               monotonic: Callable[[], float] = time.monotonic) -> Starlette:
     """Build the simulator as an ASGI application.
 
     Args:
@@ -154,10 +155,11 @@ def create_app(scenario: str = "demo", seed: int = 7, clock: SimulatorClock | No
         clock: Simulated time; real time by default.
         settings: Switches.
         app_secret: The app's secret.
+        monotonic: Real time in seconds, for the states of report jobs.
     """
     clock = clock or SimulatorClock()
     graph = Graph(build_world(scenario, seed, clock.now()), clock, settings or Settings(),
-                  app_secret)
+                  app_secret, monotonic)
     calls = CallLog()
     endpoint = GraphEndpoint(graph, calls)
     app = Starlette(routes=[

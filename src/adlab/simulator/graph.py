@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from adlab.simulator.async_jobs import ReportRuns
@@ -49,15 +51,16 @@ class Graph:
         clock: Simulated time.
         settings: Switches.
         secret: The app's secret.
+        monotonic: Real time in seconds, for the states of report jobs.
     """
 
     def __init__(self, world: World, clock: SimulatorClock, settings: Settings,
-                 secret: str) -> None:
+                 secret: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.world, self.clock, self.settings = world, clock, settings
         self.engine = ReportEngine(world)
         self.faults = FaultBook()
         self.quota = QuotaOffice(settings)
-        self.runs = ReportRuns(settings, self.faults)
+        self.runs = ReportRuns(settings, self.faults, monotonic)
         self.tokens = TokenOffice(secret)
         self.login = LoginOffice(self.tokens)
         self.router = Router(self.engine, self.runs, settings)

@@ -45,17 +45,17 @@ def _demo() -> list[AccountPlan]:
 def _demo_plans() -> list[AccountPlan]:
     return [
         AccountPlan(_profile(1001, "Nordlicht Outdoor", "EUR", "Europe/Berlin", 47, 0.92),
-                    (_evergreen(14, (30, 105)), _bursts(4, (30, 90)),
+                    (_evergreen(14, (30, 105)), _bursts(3, (30, 90)),
                      _story("fatigued_ad", 60, 1, 2, 160.0)), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1002, "Sakura Cosmetics", "JPY", "Asia/Tokyo", 75, 151.0),
                     (_evergreen(15, (30, 112)), _bursts(3, (30, 100))), _USUAL_CAMPAIGNS, 1),
         AccountPlan(_profile(1003, "Harbor & Pine", "USD", "America/New_York", 7, 1.0),
                     (_SHORT,), 2000, 0),
         AccountPlan(_profile(1004, "Thames Tailors", "GBP", "Europe/London", 58, 0.79),
-                    (_evergreen(13, (30, 105)), _bursts(4, (30, 90)),
+                    (_evergreen(13, (30, 105)), _bursts(3, (30, 90)),
                      _story("ab_pair", 56, 2, 1, 420.0)), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1005, "Solara Home", "USD", "America/Los_Angeles", 1, 1.0, drops=True),
-                    (_evergreen(16, (30, 120)), _bursts(5, (30, 110))), _USUAL_CAMPAIGNS, 0),
+                    (_evergreen(16, (30, 120)), _bursts(4, (30, 110))), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1006, "Bondi Surf Supply", "AUD", "Australia/Sydney", 13, 1.52,
                              outages=True),
                     (_evergreen(14, (26, 90)), _bursts(3, (25, 80))), _USUAL_CAMPAIGNS, 2),
@@ -65,7 +65,7 @@ def _demo_plans() -> list[AccountPlan]:
         AccountPlan(_profile(1008, "Kite & Key Education", "USD", "America/Chicago", 6, 1.0),
                     (_evergreen(11, (26, 97)), _bursts(3, (25, 80))), _USUAL_CAMPAIGNS, 0),
         AccountPlan(_profile(1009, "Maple Kitchen", "CAD", "America/Toronto", 14, 1.38),
-                    (_evergreen(13, (26, 97)), _bursts(4, (25, 80))), _USUAL_CAMPAIGNS, 0),
+                    (_evergreen(13, (26, 97)), _bursts(3, (25, 80))), _USUAL_CAMPAIGNS, 0),
     ]
 
 
