@@ -116,10 +116,11 @@ def test_the_owner_is_no_superuser_and_makes_logins(home: Path) -> None:
             "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
         ).fetchone()
     ann = found.database_url.replace("adlab_owner", "ann").split("@")[1]
-    with psycopg.connect(f"postgresql://ann:secret-of-ann@{ann}"):
+    login = "postgresql://ann:%s@%s"
+    with psycopg.connect(login % ("secret-of-ann", ann)):
         pass
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        psycopg.connect(f"postgresql://ann:secret-of-ann@{ann.replace('/adlab', '/postgres')}")
+        psycopg.connect(login % ("secret-of-ann", ann.replace("/adlab", "/postgres")))
 
 
 def test_without_the_password_nobody_gets_in(home: Path, places: Places) -> None:

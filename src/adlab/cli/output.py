@@ -74,7 +74,8 @@ def rows(
     for r in records:
         # Reason: Text, because names of clients may hold what rich takes for markup.
         table.add_row(*(Text(_shown(r.get(c))) for c in columns))
-    Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty(), width=None).print(table)
+    width = None if sys.stdout.isatty() else 240
+    Console(file=sys.stdout, width=width).print(table)
     sys.stdout.flush()
 
 

@@ -11,8 +11,14 @@ from sqlalchemy import Connection, text
 
 from adlab.storage.engine import OWNER_ROLE, READER_ROLE
 
-_CATALOGS = ("_timescaledb_catalog", "_timescaledb_config", "timescaledb_information",
-             "timescaledb_experimental")  # fmt: skip
+_CATALOGS = (
+    "_timescaledb_catalog",
+    "_timescaledb_config",
+    # Reason: statistics and errors of background jobs, readable by all unless revoked.
+    "_timescaledb_internal",
+    "timescaledb_information",
+    "timescaledb_experimental",
+)
 
 # Reason: these three are volatile yet only shape a query's own output.
 _HARMLESS = ("time_bucket_gapfill", "locf", "interpolate")
@@ -38,7 +44,7 @@ WHERE p.pronamespace = 'pg_catalog'::regnamespace
 
 _OPEN_CATALOGS = """
 SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = ANY (:schemas) AND c.relkind IN ('r', 'v', 'm', 'p')
+WHERE n.nspname = ANY (:schemas) AND c.relkind IN ('r', 'v', 'm', 'p', 'S')
   AND has_table_privilege(:role, c.oid, 'SELECT')
 """
 
@@ -102,4 +108,7 @@ def grant_extension_to_owner(connection: Connection) -> None:
         {"names": list(_CATALOGS)},
     ).all():
         connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {OWNER_ROLE}"))
-        connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {OWNER_ROLE}"))
+        for kind in ("TABLES", "SEQUENCES"):
+            connection.execute(
+                text(f"GRANT SELECT ON ALL {kind} IN SCHEMA {schema} TO {OWNER_ROLE}")
+            )

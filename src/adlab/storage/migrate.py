@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from adlab.core.errors import AccessDeniedError, SchemaOutOfDateError
 from adlab.storage import hardening, timescale
 from adlab.storage.engine import BOARDS_ROLE, OWNER_ROLE, READER_ROLE, connect_engine, transaction
+from adlab.storage.statements import statement
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ def _migrate(engine: Engine, target: str) -> str:
             connection.execute(text("RESET ROLE"))
             log.info("database_migrated from=%s to=%s", before, goal)
         if target == "head":
+            connection.execute(statement("login_operator"))
             timescale.apply(connection)
             if superuser:
                 hardening.harden(connection)
