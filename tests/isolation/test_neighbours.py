@@ -319,9 +319,7 @@ def test_nothing_is_open_that_should_not_be(town: Town, any_engine: Engine) -> N
         assert findings(c) == []
 
 
-def test_the_boards_service_is_nobody_until_it_takes_a_role(
-    town: Town, any_engine: Engine
-) -> None:
+def test_the_boards_service_is_nobody_until_it_takes_a_role(town: Town, any_engine: Engine) -> None:
     with transaction(any_engine) as c:
         user, password = access.create_boards_login(c)
         ann = access.load_person(c, "ann")["viewer"]

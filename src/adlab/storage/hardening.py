@@ -14,6 +14,7 @@ from adlab.storage.engine import OWNER_ROLE, READER_ROLE
 _CATALOGS = (
     "_timescaledb_catalog",
     "_timescaledb_config",
+    "_timescaledb_cache",
     # Reason: statistics and errors of background jobs, readable by all unless revoked.
     "_timescaledb_internal",
     "timescaledb_information",
