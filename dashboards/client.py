@@ -1,0 +1,129 @@
+"""Client board: how is it going, and which campaigns make it so? At `/boards/client?client=SLUG`.
+
+State stands in the address; the address and the person's rights decide what is loaded; figures
+become regions of HTML. What a region looks like is in `adlab.ui`.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from adlab.core.errors import UnknownObjectError
+from adlab.core.periods import today_in
+from adlab.ui.address import Address, parse_address
+from adlab.ui.brand import make_brand
+from adlab.ui.client_board import Part, Who, draw_client, draw_message, part_of
+from adlab.ui.downloads import Provenance, campaigns_csv
+from adlab.ui.live import FEED
+from adlab.ui.pages import house_brand
+from adlab.ui.shared import Key
+from adlab.ui.table import pick
+from adlab.ui.visit import Visit, current_visit
+from adlab.ui.wire import LONG_WAIT, Drawn, serve
+from adlab.web.client_data import Scope, load_campaigns, load_figures, load_freshness
+from adlab.workbench import Client, Workbench
+
+DEMO = os.environ.get("ADLAB_DEMO", "") not in ("", "0")
+
+
+class ClientBoard:
+    """The board of one visit; drawing the same address twice gives the same page."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.lab = Workbench(visit.reader)
+        self.shared = FEED.shared
+
+    def draw(self, query: str, wait: float) -> Drawn:
+        """Draw an address, waiting at most so many seconds for the campaigns."""
+        now = datetime.now(UTC)
+        asked, notes = parse_address(query, now.date())
+        clients = self._get(0, "clients", lambda: self.lab.clients(status=None))
+        slug = asked.client or (clients.index[0] if len(clients) == 1 else "")
+        others = [] if len(clients) < 2 else list(zip(clients.index, clients["name"], strict=True))
+        nobody = Who("", house_brand(), others, self.visit.person, DEMO)
+        if not slug:
+            text = "Choose whose board to open." if others else "Ask who invited you for access."
+            title = "Your clients" if others else "There is no client that you may see."
+            return draw_message(nobody, asked, title, text, others)
+        try:
+            client = self._client(slug)
+        except UnknownObjectError:
+            return draw_message(nobody, Address(theme=asked.theme),
+                                "There is no such client that you may see.",
+                                "It may have another address, or your access to it has ended.",
+                                others)  # fmt: skip
+        today = min(today_in(z, now) for z in client.timezones)
+        asked, notes = parse_address(f"{query}&client={slug}", today)
+        scope = self._scope(client, asked, today)
+        table = Scope(scope.client_id, scope.period, None, today)
+        fresh = self._get(
+            client.client_id, "freshness", lambda: load_freshness(
+                self.visit.reader, client.client_id, client.timezones, client.info.connection, now)
+        )  # fmt: skip
+        return draw_client(
+            Who(slug, make_brand(client.info.name, slug, client.info.brand), others,
+                self.visit.person, DEMO),
+            asked, notes, now, scope.period, fresh, client.client_id,
+            self._part(scope, "figures", load_figures, max(wait, 2.0)),
+            self._part(table, "campaigns", load_campaigns, wait),
+        )  # fmt: skip
+
+    def download(self, query: str) -> tuple[str, str]:
+        """The campaign table of an address as CSV, every page of it."""
+        now = datetime.now(UTC)
+        asked, _ = parse_address(query, now.date())
+        client = self._client(asked.client)
+        today = min(today_in(z, now) for z in client.timezones)
+        asked, _ = parse_address(query, today)
+        scope = Scope(client.client_id, asked.period(today), None, today)
+        campaigns = self._part(scope, "campaigns", load_campaigns, LONG_WAIT)
+        if campaigns.value is None or campaigns.state != "ready":
+            raise UnknownObjectError("The campaigns could not be read.", "Try again in a minute.")
+        rows = pick(campaigns.value, asked)
+        chosen = f"search {asked.search!r}" if asked.search else "no search"
+        source = Provenance(
+            client.info.name, scope.period, client.timezones, sorted(set(rows["currency"])),
+            client.info.checked_at, client.settled_through(now),
+            f"{chosen}, status {asked.status}, {len(asked.campaigns) or 'all'} campaigns",
+        )  # fmt: skip
+        name = f"{client.slug}_{scope.period.since}_{scope.period.until}.csv"
+        return name, campaigns_csv(rows, source)
+
+    def changed_at(self, client_id: int) -> tuple[str, ...]:
+        """What tells one state of a client's data from the next."""
+        states = self.visit.reader.rows("read_sync_state", client_ids=[client_id])
+        return tuple(sorted(f"{s['checked_at']} {s['changed_at']} {s['status']}" for s in states))
+
+    def lost(self, client_id: int) -> str:
+        """Why this person may no longer see the client, or ""."""
+        rows = self.visit.reader.rows("read_clients")
+        gone = client_id not in {r["client_id"] for r in rows}
+        return "Your access to this client has ended." if gone else ""
+
+    def _client(self, slug: str) -> Client:
+        found: Client = self._get(
+            0, f"client {slug}", lambda: Workbench(self.visit.reader).client(slug)
+        )
+        return found
+
+    def _scope(self, client: Client, asked: Address, today: date) -> Scope:
+        period = asked.period(today)
+        return Scope(client.client_id, period, asked.before(period), today, asked.campaigns)
+
+    def _get(self, client_id: int, what: str, load: Callable[[], Any]) -> Any:
+        return self.shared.get(Key(self.visit.viewer, client_id, (what,)), load, LONG_WAIT)
+
+    def _part(
+        self, scope: Scope, what: str, load: Callable[[Any, Scope], Any], wait: float
+    ) -> Part[Any]:
+        key = Key(self.visit.viewer, scope.client_id, (what, scope))
+        return part_of(
+            lambda: self.shared.get(key, lambda: load(self.visit.reader, scope), wait),
+            lambda: self.shared.last(key),
+        )
+
+
+visit = current_visit()
+serve(ClientBoard(visit), visit)

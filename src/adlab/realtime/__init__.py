@@ -1,0 +1,1 @@
+"""Telling running processes that something changed. Nothing is stored here."""

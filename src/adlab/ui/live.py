@@ -1,0 +1,115 @@
+"""Open pages, kept current: one feed a process tells every page of a client what changed.
+
+The feed knows pages, not Redis: whoever hears of a change calls `announce`. Bursts become one
+refresh. Rendering runs in threads; only the finished regions enter a page's document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Hashable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from adlab.ui.shared import Shared
+
+log = logging.getLogger(__name__)
+
+COALESCE_SECONDS = 0.3
+RECHECK_SECONDS = 30.0
+
+
+class LivePage(Protocol):
+    """What the feed needs of an open page."""
+
+    client_id: int
+    viewer: str
+
+    def refresh(self) -> None:
+        """Draw again what changed; called on the event loop."""
+
+    def check(self) -> str:
+        """Why the visit has ended, or ""; called in a thread."""
+
+    def changed_at(self) -> Hashable:
+        """What tells one state of the client's data from the next; called in a thread."""
+
+    def end(self, why: str) -> None:
+        """Clear the page; called on the event loop."""
+
+
+class Feed:
+    """The open pages of this process.
+
+    Args:
+        shared: Cache to invalidate before pages look again.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.threads = ThreadPoolExecutor(4, thread_name_prefix="board-draw")
+        self._pages: set[LivePage] = set()
+        self._due: set[int] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def join(self, page: LivePage) -> None:
+        """A page opened."""
+        self._pages.add(page)
+
+    def leave(self, page: LivePage) -> None:
+        """A page closed."""
+        self._pages.discard(page)
+
+    @property
+    def pages(self) -> frozenset[LivePage]:
+        """The pages open now."""
+        return frozenset(self._pages)
+
+    def announce(self, client_ids: Iterable[int]) -> None:
+        """Data of these clients changed; call it on the event loop."""
+        for client_id in client_ids:
+            self.shared.forget(client_id)
+            self._due.add(client_id)
+        if self._timer is None and self._due:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(COALESCE_SECONDS, self._send)
+
+    def announce_all(self) -> None:
+        """Anything may have changed, as after a lost connection."""
+        self.announce({p.client_id for p in self._pages})
+
+    def _send(self) -> None:
+        due, self._due, self._timer = self._due, set(), None
+        for page in [p for p in self._pages if p.client_id in due]:
+            page.refresh()
+
+    async def watch_rights(self, every: float = RECHECK_SECONDS) -> None:
+        """Ask again and again whether each visit still lasts; clear the pages of those that ended.
+
+        Never returns.
+        """
+        while True:
+            await asyncio.sleep(every)
+            started = time.monotonic()
+            for page in list(self._pages):
+                await self._check(page)
+            log.debug("rights_checked seconds=%.2f", time.monotonic() - started)
+
+    async def _check(self, page: LivePage) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            why = await loop.run_in_executor(self.threads, page.check)
+        except Exception:
+            # Reason: an unreachable database proves nothing about rights, and a page that cannot
+            # read shows nothing new; the next look decides.
+            log.warning("rights_not_checked viewer=%s", page.viewer, exc_info=True)
+            return
+        if why:
+            self.shared.forget_viewer(page.viewer)
+            self.leave(page)
+            page.end(why)
+
+
+FEED = Feed(Shared())

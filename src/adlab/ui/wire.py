@@ -1,0 +1,214 @@
+"""The one Bokeh model of a page, and the page behind it: state in, changed regions out.
+
+The browser writes `query` (a number and the address it wants); the server answers with `patch`
+(that number and the regions whose HTML changed). Measured reason: models cost the time when a
+session opens, not data. One model and `bokeh.min.js` alone suffice; the rest is HTML that the first
+document holds already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import weakref
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bokeh.core.properties import Any as AnyProperty
+from bokeh.core.properties import String
+from bokeh.document import Document
+from bokeh.model import DataModel
+
+from adlab.ui.live import FEED, Feed
+from adlab.ui.pages import environment, render
+from adlab.ui.visit import Visit
+
+log = logging.getLogger(__name__)
+
+# Seconds the first document waits for slow parts; they follow over the websocket.
+FIRST_WAIT = 0.15
+LONG_WAIT = 60.0
+
+
+class Wire(DataModel):  # type: ignore[misc]  # bokeh is untyped
+    """What browser and server tell each other."""
+
+    query = String(default="")
+    patch = AnyProperty(default=None)
+    ask = String(default="")
+    answer = AnyProperty(default=None)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A page drawn once.
+
+    Attributes:
+        regions: Name → HTML.
+        query: The address of what was drawn, wrong values replaced.
+        title: Of the window.
+        client_id: Whose changes to listen to; 0 for none.
+        pending: Whether a region still shows that it loads.
+        say: What a screen reader hears.
+        frame: What the shell around the regions needs (brand, theme …); first document only.
+    """
+
+    regions: Mapping[str, str]
+    query: str
+    title: str
+    client_id: int = 0
+    pending: bool = False
+    say: str = ""
+    frame: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Board(Protocol):
+    """What a dashboard gives: how to draw an address, and files to download."""
+
+    def draw(self, query: str, wait: float) -> Drawn:
+        """Draw an address, waiting at most so many seconds for each slow part."""
+
+    def download(self, query: str) -> tuple[str, str]:
+        """Name and text of the file to download."""
+
+    def changed_at(self, client_id: int) -> Hashable:
+        """What tells one state of a client's data from the next."""
+
+    def lost(self, client_id: int) -> str:
+        """Why this person may no longer see the client, or ""."""
+
+
+class Page:
+    """An open page: a document, the board that draws it, and what was last sent."""
+
+    def __init__(self, document: Document, board: Board, visit: Visit, feed: Feed = FEED) -> None:
+        self.client_id = 0
+        self.viewer = visit.viewer
+        self._document = weakref.ref(document)
+        self._board = board
+        self._visit = visit
+        self._feed = feed
+        self._wire = Wire(name="wire")
+        self._sent: dict[str, str] = {}
+        self._number = 0
+        self._query = ""
+        self._ended = False
+
+    def open(self, query: str, template: str) -> Drawn:
+        """Draw the first document and listen to the browser."""
+        document = self._document()
+        assert document is not None
+        drawn = self._board.draw(query, FIRST_WAIT)
+        self._remember(drawn)
+        document.title = drawn.title
+        document.template = environment().get_template(f"{template}.html")
+        document.template_variables.update(
+            drawn.frame, regions=drawn.regions, query=drawn.query, pending=drawn.pending
+        )
+        document.config.notify_connection_status = False
+        document.add_root(self._wire)
+        self._wire.on_change("query", self._asked)
+        self._wire.on_change("ask", self._wants_file)
+        document.on_session_destroyed(lambda _: self._feed.leave(self))
+        self._feed.join(self)
+        return drawn
+
+    def refresh(self) -> None:
+        """Draw the same address again and send what changed."""
+        self._draw(self._query, self._number)
+
+    def check(self) -> str:
+        """Why the visit has ended, or ""."""
+        return self._visit.check() or (self._board.lost(self.client_id) if self.client_id else "")
+
+    def changed_at(self) -> Hashable:
+        """What tells one state of the client's data from the next."""
+        return self._board.changed_at(self.client_id)
+
+    def end(self, why: str) -> None:
+        """Replace everything shown by a sentence."""
+        self._ended = True
+        self._send({"end": str(render("ended", why=why))})
+
+    def _asked(self, _name: str, _old: str, new: str) -> None:
+        number, _, query = new.partition("|")
+        if number.isdigit():
+            self._number = int(number)
+            self._draw(query, self._number)
+
+    def _draw(self, query: str, number: int) -> None:
+        if self._ended:
+            return
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            try:
+                drawn = self._board.draw(query, LONG_WAIT)
+            except Exception:
+                log.exception("board_not_drawn viewer=%s", self.viewer)
+                loop.call_soon_threadsafe(self._send, {"number": number, "failed": True})
+                return
+            loop.call_soon_threadsafe(self._take, drawn, number)
+
+        loop.run_in_executor(self._feed.threads, work)
+
+    def _take(self, drawn: Drawn, number: int) -> None:
+        # Reason: an answer to an older question would undo the newer one.
+        if self._ended or number < self._number:
+            return
+        changed = {n: h for n, h in drawn.regions.items() if self._sent.get(n) != h}
+        self._remember(drawn)
+        self._send(
+            {
+                "number": number, "regions": changed, "query": drawn.query,
+                "title": drawn.title, "say": drawn.say,
+            }
+        )  # fmt: skip
+
+    def _remember(self, drawn: Drawn) -> None:
+        self._sent = dict(drawn.regions)
+        self._query = drawn.query
+        self.client_id = drawn.client_id
+
+    def _send(self, patch: dict[str, Any]) -> None:
+        self._later(lambda: setattr(self._wire, "patch", json.dumps(patch)))
+
+    def _later(self, change: Callable[[], None]) -> None:
+        document = self._document()
+        if document is not None and document.session_context is not None:
+            document.add_next_tick_callback(change)
+
+    def _wants_file(self, _name: str, _old: str, new: str) -> None:
+        _, _, query = new.partition("|")
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            try:
+                name, text = self._board.download(query)
+                answer = {"name": name, "text": text}
+            except Exception:
+                log.exception("download_failed viewer=%s", self.viewer)
+                answer = {"failed": "The file could not be made. Try again in a minute."}
+            loop.call_soon_threadsafe(
+                self._later, lambda: setattr(self._wire, "answer", json.dumps(answer))
+            )
+
+        if not self._ended:
+            loop.run_in_executor(self._feed.threads, work)
+
+
+def serve(board: Board, visit: Visit, template: str = "board") -> Page:
+    """Show a board in the current Panel session."""
+    import panel as pn
+
+    document = pn.state.curdoc
+    request = document.session_context.request if document.session_context else None
+    arguments = request.arguments if request is not None else {}
+    from urllib.parse import urlencode
+
+    query = urlencode([(k, v[-1].decode("utf-8", "replace")) for k, v in arguments.items() if v])
+    page = Page(document, board, visit)
+    page.open(query, template)
+    return page

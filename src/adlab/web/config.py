@@ -1,0 +1,53 @@
+"""What the web and boards processes need to know, read from the environment at start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adlab.core.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class WebConfig:
+    """Plain values; secrets are kept out of its text.
+
+    Attributes:
+        database_url: Login of the boards' service.
+        redis_url: Where live events come from, or None.
+        session_key: Hex text that signs cookies.
+        demo: Whether the data are simulated.
+        boards_url: Where the boards process listens, for the health check.
+    """
+
+    database_url: str
+    redis_url: str | None
+    session_key: str
+    demo: bool = False
+    boards_url: str | None = None
+
+    def __repr__(self) -> str:
+        return f"WebConfig(demo={self.demo}, boards_url={self.boards_url!r}, …)"
+
+
+def read_config(environment: Mapping[str, str] | None = None) -> WebConfig:
+    """Read the variables.
+
+    Raises:
+        SettingsError: If one is missing; the message names it.
+    """
+    given = os.environ if environment is None else environment
+    missing = [n for n in ("ADLAB_DATABASE__URL", "ADLAB_WEB__SESSION_KEY") if not given.get(n)]
+    if missing:
+        raise SettingsError(
+            f"{' and '.join(missing)} must be set.",
+            "`adlab demo` and `adlab hub up` set them; see README for starting by hand.",
+        )
+    return WebConfig(
+        database_url=given["ADLAB_DATABASE__URL"],
+        redis_url=given.get("ADLAB_REDIS__URL") or None,
+        session_key=given["ADLAB_WEB__SESSION_KEY"],
+        demo=given.get("ADLAB_DEMO", "") not in ("", "0"),
+        boards_url=given.get("ADLAB_WEB__BOARDS_URL") or None,
+    )

@@ -1,0 +1,253 @@
+"""How the boards' server lets people in: cookie → person → signed visit → session → reader.
+
+The browser's cookie is read once per page, from the HTTP request. What travels on, inside the
+page's signed session token, is a sealed visit that is no cookie; whatever the browser sends under
+its name is thrown away. The websocket proves the cookie again, and that it is the same person's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from bokeh.server.auth_provider import AuthProvider
+from bokeh.util.token import get_token_payload
+from panel.io import server as panel_server
+from tornado.web import RequestHandler
+
+from adlab.ui.assets import Asset, load_assets, version
+from adlab.ui.live import FEED
+from adlab.ui.pages import message_page
+from adlab.ui.visit import Visit
+from adlab.web.headers import SECURITY_HEADERS
+from adlab.web.sessions import COOKIE, Session, Sessions, cookie_flags
+from adlab.web.viewers import Viewer, Viewers
+
+VISIT_COOKIE = "adlab_visit"
+_FORBIDDEN_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
+
+
+class Guard:
+    """Decides who may look, for every handler of the process.
+
+    Args:
+        sessions: Reads cookies.
+        viewers: Looks people up.
+    """
+
+    def __init__(self, sessions: Sessions, viewers: Viewers) -> None:
+        self.sessions = sessions
+        self.viewers = viewers
+
+    def session_of(self, handler: RequestHandler) -> Session | None:
+        """The session of a request's cookie."""
+        found = handler.request.cookies.get(COOKIE)
+        return self.sessions.read(found.value if found else None)
+
+    async def get_user(self, handler: RequestHandler) -> str | None:
+        """Bokeh's hook for pages and websockets: the person's name, or None.
+
+        Leaves the sealed visit where the session token picks it up.
+        """
+        handler.request.cookies.pop(VISIT_COOKIE, None)
+        session = self.session_of(handler)
+        viewer = await self._viewer(session)
+        if session is None or viewer is None:
+            return None
+        if isinstance(handler, BoardSocket) and not self._same_person(handler, session):
+            return None
+        handler.request.cookies[VISIT_COOKIE] = self.sessions.seal_visit(session)
+        return viewer.name
+
+    async def _viewer(self, session: Session | None) -> Viewer | None:
+        if session is None:
+            return None
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(FEED.threads, self.viewers.find, session.person_id)
+
+    def _same_person(self, handler: RequestHandler, session: Session) -> bool:
+        offered = handler.request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+        try:
+            cookies = get_token_payload(offered[-1].strip()).get("cookies", {})
+        except Exception:
+            # Reason: a token that cannot even be read proves nothing; Bokeh checks its signature.
+            return False
+        visit = self.sessions.open_visit(cookies.get(VISIT_COOKIE))
+        return visit is not None and visit.person_id == session.person_id
+
+    def current_visit(self) -> Visit | None:
+        """The visit of the Panel session that is being built."""
+        import panel as pn
+
+        session = self.sessions.open_visit((pn.state.cookies or {}).get(VISIT_COOKIE))
+        viewer = self.viewers.find(session.person_id) if session is not None else None
+        if session is None or viewer is None:
+            return None
+        reader = self.viewers.reader(viewer)
+        return Visit(viewer.name, viewer.role, viewer.login, reader, self._checker(viewer, session))
+
+    def _checker(self, viewer: Viewer, session: Session) -> Callable[[], str]:
+        def check() -> str:
+            now = self.sessions._clock()
+            if now - session.started_at >= 12 * 3600:
+                return "Your session has ended after twelve hours."
+            if self.viewers.find(viewer.person_id) is None:
+                return "Your access to adlab has ended."
+            return ""
+
+        return check
+
+    def provider(self) -> AuthProvider:
+        """Bokeh's view of this guard."""
+        return _Provider(self)
+
+
+class _Provider(AuthProvider):  # type: ignore[misc]  # bokeh is untyped
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        super().__init__()
+
+    @property
+    def get_user(self) -> None:
+        return None
+
+    @property
+    def get_user_async(self) -> Callable[[RequestHandler], Any]:
+        return self._guard.get_user
+
+    @property
+    def login_url(self) -> None:
+        return None
+
+    @property
+    def get_login_url(self) -> Callable[[RequestHandler], str]:
+        return lambda handler: f"/login?next={quote(handler.request.uri, safe='')}"
+
+    @property
+    def login_handler(self) -> None:
+        return None
+
+    @property
+    def logout_url(self) -> None:
+        return None
+
+    @property
+    def logout_handler(self) -> None:
+        return None
+
+
+class _Secured(RequestHandler):  # type: ignore[misc]  # tornado is not followed
+    """Headers, and error pages in our own words."""
+
+    def set_default_headers(self) -> None:
+        for name, value in SECURITY_HEADERS.items():
+            self.set_header(name, value)
+        self.clear_header("Server")
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        title, text = {
+            403: ("This page is not open to you.", "Log in again, or ask who invited you."),
+            404: ("There is no such page.", "The address may be old or mistyped."),
+        }.get(status_code, ("Something broke on our side.", "Try again in a minute."))
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(message_page(title, text, root="/boards/", button=("Start page", "/")))
+
+
+class BoardPage(_Secured, panel_server.DocHandler):  # type: ignore[misc]
+    """A board's first document."""
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Serve it to those who are logged in; send others to the login."""
+        # Reason: these would attach a browser to a session of somebody else's choosing.
+        if any(a in self.request.arguments for a in _FORBIDDEN_ARGUMENTS) or (
+            "Bokeh-Session-Id" in self.request.headers
+        ):
+            self.send_error(403)
+            return
+        if self.current_user is None:
+            self.redirect(self.get_login_url())
+            return
+        renew(self, GUARD[0])
+        await super().get(*args, **kwargs)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+
+
+class BoardSocket(panel_server.WSHandler):  # type: ignore[misc]
+    """A board's websocket; refused without the cookie of the person the page was made for."""
+
+
+class Seen(_Secured):
+    """Tells an open page whether its session lasts, and renews it while somebody is there."""
+
+    def post(self) -> None:
+        """204 while the session lasts, 401 when it is over."""
+        guard = GUARD[0]
+        if guard.session_of(self) is None:
+            self.set_status(401)
+            return
+        if "idle" not in self.request.arguments and self.request.query != "idle":
+            renew(self, guard)
+        self.set_status(204)
+
+
+class Assets(_Secured):
+    """Our own files, compressed once and kept by browsers for good."""
+
+    def get(self, asked: str, name: str) -> None:
+        """Serve one."""
+        asset: Asset | None = load_assets().get(name)
+        if asset is None:
+            self.send_error(404)
+            return
+        fresh = asked == version()
+        keep = "public, max-age=31536000, immutable" if fresh else "no-cache"
+        self.set_header("Cache-Control", keep)
+        self.set_header("Content-Type", asset.media_type)
+        self.set_header("Vary", "Accept-Encoding")
+        if asset.zipped and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            self.finish(asset.zipped)
+        else:
+            self.finish(asset.body)
+
+    head = get
+
+
+class Alive(RequestHandler):  # type: ignore[misc]  # tornado is not followed
+    """Says that the process answers."""
+
+    def get(self) -> None:
+        """A few bytes."""
+        self.set_header("Content-Type", "application/json")
+        self.finish('{"status":"ok"}')
+
+
+def renew(handler: RequestHandler, guard: Guard) -> None:
+    """Renew the cookie when its last sign of life is a minute old."""
+    session = guard.session_of(handler)
+    fresh = guard.sessions.renew(session) if session is not None else None
+    if fresh is not None:
+        secure = handler.request.protocol == "https"
+        handler.set_cookie(COOKIE, fresh, **cookie_flags(secure))
+
+
+GUARD: list[Guard] = []
+
+
+def install(guard: Guard) -> None:
+    """Put our page and socket handlers in place of Panel's; leave its other addresses out."""
+    from bokeh.server.urls import per_app_patterns
+
+    GUARD[:] = [guard]
+    per_app_patterns[:] = [(r"/ws", BoardSocket), (r"/?", BoardPage)]
+
+
+def patterns(guard: Guard) -> list[tuple[Any, ...]]:
+    """Addresses beside the boards themselves."""
+    return [
+        (r"/assets/([0-9a-f]+)/([A-Za-z0-9._-]+)", Assets),
+        (r"/seen", Seen),
+        (r"/alive", Alive),
+    ]

@@ -1,0 +1,147 @@
+"""Who a browser is: one signed cookie, written by the web process and read by the boards.
+
+The cookie holds a person's number and when they logged in, nothing else. It is good for twelve
+hours, and for thirty minutes without a sign of life; each visit renews the latter.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, TimestampSigner
+from itsdangerous.encoding import base64_decode, base64_encode
+
+from adlab.core.errors import SettingsError
+
+COOKIE = "adlab_session"
+ABSOLUTE_SECONDS = 12 * 3600
+IDLE_SECONDS = 30 * 60
+RENEW_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Session:
+    """A person's session.
+
+    Attributes:
+        person_id: Who.
+        started_at: When they logged in (epoch seconds).
+        seen_at: Last sign of life (epoch seconds).
+    """
+
+    person_id: int
+    started_at: int
+    seen_at: int
+
+    def is_alive(self, now: float) -> bool:
+        """Whether it still holds."""
+        return (
+            now - self.started_at < ABSOLUTE_SECONDS
+            and now - self.seen_at < IDLE_SECONDS
+            and self.started_at <= now + 60
+        )
+
+
+class Sessions:
+    """Writes and reads the cookie.
+
+    Args:
+        key: Hex text of at least 16 bytes; every process of the installation has the same.
+        clock: Epoch seconds; tests move it.
+
+    Raises:
+        SettingsError: If the key is missing or too short.
+    """
+
+    def __init__(self, key: str, clock: Callable[[], float] = time.time) -> None:
+        try:
+            secret = bytes.fromhex(key)
+        except ValueError:
+            secret = b""
+        if len(secret) < 16:
+            raise SettingsError(
+                "ADLAB_WEB__SESSION_KEY must be hex text of at least 16 bytes.",
+                'Make one: python -c "import secrets; print(secrets.token_hex(32))"',
+            )
+        self._clock = clock
+        self._cookie = _Signer(secret, "adlab cookie", clock)
+        self._visit = _Signer(secret, "adlab visit", clock)
+        self.key = secret
+
+    def issue(self, person_id: int) -> str:
+        """The cookie of a person who has just logged in."""
+        return self._write(self._cookie, Session(person_id, int(self._clock()), 0))
+
+    def read(self, cookie: str | None) -> Session | None:
+        """The session of a cookie; None when it is missing, forged or over."""
+        return self._read(self._cookie, cookie)
+
+    def renew(self, session: Session) -> str | None:
+        """A fresh cookie when the last sign of life is a minute old, else None."""
+        if self._clock() - session.seen_at < RENEW_SECONDS:
+            return None
+        return self._write(self._cookie, session)
+
+    def seal_visit(self, session: Session) -> str:
+        """What travels in a board's session token: useless as a cookie, and nothing to steal."""
+        return self._write(self._visit, session)
+
+    def open_visit(self, sealed: str | None) -> Session | None:
+        """The session behind a board's token."""
+        return self._read(self._visit, sealed)
+
+    def _write(self, signer: _Signer, session: Session) -> str:
+        body = json.dumps({"p": session.person_id, "s": session.started_at})
+        return signer.sign(base64_encode(body)).decode()
+
+    def _read(self, signer: _Signer, text: str | None) -> Session | None:
+        if not text or len(text) > 1000:
+            return None
+        try:
+            body, stamp = signer.unsign(text, return_timestamp=True)
+            found = json.loads(base64_decode(body))
+            session = Session(int(found["p"]), int(found["s"]), int(stamp.timestamp()))
+        except (BadSignature, ValueError, KeyError, TypeError):
+            return None
+        return session if session.is_alive(self._clock()) else None
+
+
+class _Signer(TimestampSigner):
+    """A signer with a clock that tests can move."""
+
+    def __init__(self, secret: bytes, salt: str, clock: Callable[[], float]) -> None:
+        super().__init__(secret, salt=salt.encode(), key_derivation="hmac", digest_method=_sha256)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        return int(self._clock())
+
+
+def _sha256(data: bytes = b"") -> object:
+    import hashlib
+
+    return hashlib.sha256(data)
+
+
+def cookie_flags(secure: bool) -> dict[str, object]:
+    """How the cookie is set: for this address alone, out of reach of scripts."""
+    return {"httponly": True, "samesite": "lax", "path": "/", "secure": secure}
+
+
+def safe_next(target: str | None) -> str:
+    """A path of our own to go on to, or "/"; never another host.
+
+    Browsers read `//host`, a backslash and control characters as ways out, so they are refused.
+    """
+    if not target or len(target) > 2000 or not target.startswith("/"):
+        return "/"
+    if target.startswith(("//", "/\\")) or any(ord(c) < 32 or c == "\\" for c in target):
+        return "/"
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc or target.startswith(("/login", "/logout")):
+        return "/"
+    return target
