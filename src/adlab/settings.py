@@ -118,10 +118,10 @@ class Settings(BaseSettings):
         Field(description="32 bytes as 64 hex digits; seals tokens. Unset with embedded: made."),
     ] = None
     log_level: str = Field("warning", description="debug, info, warning or error.")
-    database: DatabaseSettings = DatabaseSettings()  # type: ignore[call-arg]
-    redis: RedisSettings = RedisSettings()  # type: ignore[call-arg]
-    meta: MetaSettings = MetaSettings()  # type: ignore[call-arg]
-    web: WebSettings = WebSettings()  # type: ignore[call-arg]
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    meta: MetaSettings = MetaSettings()
+    web: WebSettings = WebSettings()
 
     @field_validator("home")
     @classmethod

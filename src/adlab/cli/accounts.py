@@ -73,8 +73,8 @@ def connect(
         )
     output.say(
         f"Connected act_{done.account.account_id} ({done.account.name}) to {client}. "
-        f"Token: {facts.token_type or 'user'}, scopes {', '.join(facts.scopes)}, expires {expires}. "
-        f"Next: adlab sync --client {client}"
+        f"Token: {facts.token_type or 'user'}, scopes {', '.join(facts.scopes)}, "
+        f"expires {expires}. Next: adlab sync --client {client}"
     )
 
 

@@ -62,10 +62,7 @@ def rows(
     from rich.table import Table
 
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
-    numeric = {
-        c for c in columns
-        if any(isinstance(r.get(c), int | float) and not isinstance(r.get(c), bool) for r in records)
-    }  # fmt: skip
+    numeric = {c for c in columns if any(_is_number(r.get(c)) for r in records)}
     for c in columns:
         table.add_column(c.replace("_", " "), justify="right" if c in numeric else "left",
                          overflow="fold")  # fmt: skip
@@ -77,6 +74,10 @@ def rows(
     width = None if sys.stdout.isatty() else 240
     Console(file=sys.stdout, width=width).print(table)
     sys.stdout.flush()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _shown(value: Any) -> str:

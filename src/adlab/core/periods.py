@@ -122,7 +122,8 @@ def months_back(day: date, months: int) -> date:
 _LAST = re.compile(r"^(\d{1,4})\s*([dwm])$")
 
 PRESETS = (
-    "today", "yesterday", "7d", "14d", "28d", "30d", "90d", "mtd", "last_month", "qtd", "ytd", "13m",
+    "today", "yesterday", "7d", "14d", "28d", "30d", "90d", "mtd", "last_month", "qtd", "ytd",
+    "13m",
 )  # fmt: skip
 
 

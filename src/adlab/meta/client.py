@@ -154,7 +154,7 @@ class GraphClient:
     def _wait_for(self, error: RetryableMetaError, attempt: int) -> float:
         if isinstance(error, RateLimitedError):
             return error.retry_after
-        backoff = min(self._retry.longest_wait, self._retry.first_wait * 2 ** (attempt - 1))
+        backoff = min(self._retry.longest_wait, self._retry.first_wait * 2.0 ** (attempt - 1))
         return backoff * random.uniform(0.5, 1.0)  # noqa: S311  # Reason: jitter, not a secret.
 
     def _once(self, method: str, path: str, wire: dict[str, str]) -> dict[str, Any]:

@@ -55,7 +55,11 @@ def from_payload(error: dict[str, Any]) -> MetaError:
     code = _number(error.get("code"))
     subcode = _number(error.get("error_subcode"))
     text = _clean(str(error.get("error_user_msg") or error.get("message") or "no message"))
-    where = {"code": code, "subcode": subcode, "trace_id": error.get("fbtrace_id")}
+    where: dict[str, Any] = {
+        "code": code,
+        "subcode": subcode,
+        "trace_id": error.get("fbtrace_id"),
+    }
     if code == 190 or code in (102, 104, 459, 463):
         why = _TOKEN_SUBCODES.get(subcode or 0, "it is not accepted")
         return TokenExpiredError(f"The token no longer works: {why}. {text}", _RECONNECT, **where)

@@ -33,11 +33,11 @@ AD = (
 )  # fmt: skip
 
 # Columns of ours; everything else read goes to `extra`.
-KNOWN = frozenset(
-    "id account_id campaign_id adset_id name status effective_status objective optimization_goal "
-    "bid_strategy daily_budget lifetime_budget created_time updated_time start_time stop_time "
-    "end_time creative".split()
-)
+KNOWN = frozenset({
+    "id", "account_id", "campaign_id", "adset_id", "name", "status", "effective_status",
+    "objective", "optimization_goal", "bid_strategy", "daily_budget", "lifetime_budget",
+    "created_time", "updated_time", "start_time", "stop_time", "end_time", "creative",
+})  # fmt: skip
 
 # Reason: naming DELETED on an edge is an error, and a status of another level is 100/1487561.
 EDGE_STATUSES: dict[Level, tuple[str, ...]] = {

@@ -71,8 +71,10 @@ class InsightsReader:
     def fetch_object(
         self, level: Level, object_id: int, period: DateRange
     ) -> list[tuple[Any, ...]]:
-        """Rows of one object by its own id: the only way to a deleted object where the filter
-        does not accept DELETED."""
+        """Rows of one object by its own id.
+
+        The only way to a deleted object where the filter does not accept DELETED.
+        """
         params = self._params(level, period)
         params.pop("filtering", None)
         return [

@@ -14,7 +14,7 @@ from adlab.core.money import meta_offset
 from adlab.core.periods import RESTATEMENT_DAYS, today_in
 
 if TYPE_CHECKING:
-    from adlab.stats.proportions import ArmComparison
+    from adlab.stats.comparison import ArmComparison
     from adlab.workbench.frames import InsightsFrame
     from adlab.workbench.lab import Workbench
 
@@ -130,7 +130,7 @@ class Client:
         """Creatives, indexed by `creative_id`."""
         return self._objects(Level.CREATIVE, None)
 
-    def history(self, level: str, id: str | int) -> pd.DataFrame:  # noqa: A002
+    def history(self, level: str, id: str | int) -> pd.DataFrame:
         """How an object changed.
 
         Args:

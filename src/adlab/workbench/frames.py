@@ -51,7 +51,7 @@ class InsightsFrame(pd.DataFrame):
         if parts is None or not self.index.isin(parts.sums.index).all():
             raise DataError(
                 "This frame was reshaped and no longer knows what its numbers were made of.",
-                "Use .total(), .by() and .top() on what lab.insights() returned, or a filter of it.",
+                "Use .total(), .by(), .top() on what lab.insights() returned, or a filter of it.",
             )
         kept = tuple(m for m in parts.metrics if m.name in self.columns)
         parts = Parts(parts.sums, parts.labels, kept)
@@ -88,7 +88,7 @@ class InsightsFrame(pd.DataFrame):
         keys = [key] if isinstance(key, str) else list(key)
         parts, sums, labels = self._own()
         table = labels.copy()
-        for level in self.index.names:
+        for level in map(str, self.index.names):
             table[level] = self.index.get_level_values(level)
         if "date" in table:
             table["week"] = table["date"].dt.to_period("W").dt.start_time
@@ -123,8 +123,8 @@ class InsightsFrame(pd.DataFrame):
         wanted = metric(by) if by else parts.metrics[0]
         if wanted not in parts.metrics:
             raise ValueError(f"{wanted.name!r} is not in this frame; ask for it in metrics=")
-        level_id = self.index.names[-1]
-        name = str(level_id).replace("_id", "_name")
+        level_id = str(self.index.names[-1])
+        name = level_id.replace("_id", "_name")
         self._refuse(parts.metrics, self.index.get_level_values(level_id).value_counts().max()
                      if len(self) else 0, "days")  # fmt: skip
         if wanted.is_money:
@@ -144,7 +144,7 @@ class InsightsFrame(pd.DataFrame):
         return result
 
     @property
-    def plot(self) -> InsightsPlot:  # type: ignore[override]
+    def plot(self) -> InsightsPlot:
         """Charts of this frame: `f.plot()`, `f.plot.trend("roas")`."""
         from adlab.workbench.plots import InsightsPlot
 
@@ -178,5 +178,5 @@ def attach(frame: pd.DataFrame, parts: Parts, provenance: dict[str, Any]) -> Ins
     """Make an InsightsFrame out of a finished frame, its parts and its provenance."""
     result = InsightsFrame(frame)
     object.__setattr__(result, "_parts", parts)
-    result.attrs = provenance
+    result.attrs.update(provenance)
     return result
