@@ -68,7 +68,7 @@ def _boards(root: int) -> psutil.Process:
 
 def largest_board(url: str) -> str:
     """The board of the account of 2,000 campaigns."""
-    return f"{url}/boards/client?client=harbor-pine-usd"
+    return f"{url}/boards/client?client=harbor-pine"
 
 
 def _paint(url: str, cookie: str) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -81,8 +81,8 @@ def _paint(url: str, cookie: str) -> tuple[tuple[float, float], tuple[float, flo
       const seen = {};
       const look = () => {
         if (!seen.kpi && document.querySelector('[data-kpi]')) seen.kpi = performance.now();
-        if (document.documentElement.dataset.painted) {
-          seen.all = performance.now(); done(seen); return;
+        if (document.querySelector('[data-chart] svg, svg[data-chart]') && document.querySelector('tbody tr')) {
+          requestAnimationFrame(() => { seen.all = performance.now(); done(seen); }); return;
         }
         requestAnimationFrame(look);
       };
@@ -133,7 +133,7 @@ def _sessions(url: str, cookie: str, boards: psutil.Process) -> float:
         before = cpu()
         for _ in range(SESSIONS):
             page.goto(largest_board(url), wait_until="commit")
-            page.wait_for_function("() => document.documentElement.dataset.painted")
+            page.wait_for_function("() => document.documentElement.dataset.live === 'yes'")
         spent = cpu() - before
         browser.close()
     return spent / SESSIONS

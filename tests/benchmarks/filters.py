@@ -46,7 +46,9 @@ def measure(folder: Path) -> list[Figure]:
             book = _pairs(link, list(range(1, CLIENTS + 1)), "2025-11-21", "2026-11-20", 20)
     return [
         Figure("one client, 30 days: table", one[0], "ms"),
-        Figure("one client, 30 days: view minus table", one[1] - one[0], "ms", max(4.0, 0.15 * one[0])),
+        Figure(
+            "one client, 30 days: view minus table", one[1] - one[0], "ms", max(4.0, 0.15 * one[0])
+        ),
         Figure("whole book, 365 days: table", book[0], "ms"),
         Figure("whole book, 365 days: view / table", book[1] / book[0], "x", 1.7),
     ]

@@ -103,7 +103,7 @@ class _Simulator:
                 "simulator",
                 [sys.executable, "-m", "adlab.simulator", "--port", str(self._port),
                  "--scenario", "demo"],
-                log=home / "log" / "simulator.log",
+                log=home / "demo" / "simulator.log",
                 ready_url=f"http://127.0.0.1:{self._port}/__health",
             )  # fmt: skip
         except BaseException as error:
@@ -274,7 +274,7 @@ def _doors(runtime: Runtime, parts: Supervisor, port: int | None) -> tuple[str, 
     # Reason: the children inherit our environment, and must not inherit the owner's secrets.
     for name in [n for n in os.environ if n.startswith("ADLAB_")]:
         del os.environ[name]
-    logs = runtime.home / "log"
+    logs = runtime.home / "demo"
 
     def start() -> None:
         parts.start(

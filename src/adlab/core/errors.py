@@ -8,6 +8,7 @@
           MetaUnavailableError   … the platform or the network has trouble
           ReportNotReadyError    … the asynchronous report still runs
           TooMuchDataError       … with a smaller question
+        StaleCursorError       … from the first page again
         AuthorizationError       ask a person
           TokenExpiredError      the token must be renewed by its owner
           MissingPermissionError a scope or a role on the account is missing
@@ -111,6 +112,10 @@ class ReportNotReadyError(RetryableMetaError):
 
 class TooMuchDataError(RetryableMetaError):
     """The question was too large: ask for fewer days, objects or fields."""
+
+
+class StaleCursorError(RetryableMetaError):
+    """A cursor of paging is no longer valid: start from the first page."""
 
 
 class AuthorizationError(MetaError):

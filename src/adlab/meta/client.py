@@ -26,6 +26,7 @@ from adlab.core.errors import (
     RejectedRequestError,
     ReportNotReadyError,
     RetryableMetaError,
+    StaleCursorError,
     TooMuchDataError,
 )
 from adlab.meta import errors as graph_errors
@@ -130,7 +131,7 @@ class GraphClient:
             attempt += 1
             try:
                 return self._once(method, path, wire)
-            except (TooMuchDataError, ReportNotReadyError):
+            except (TooMuchDataError, ReportNotReadyError, StaleCursorError):
                 # Reason: the caller must ask differently, or later; the same again is no use.
                 raise
             except RetryableMetaError as error:

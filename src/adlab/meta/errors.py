@@ -17,6 +17,7 @@ from adlab.core.errors import (
     RateLimitedError,
     RejectedRequestError,
     ReportNotReadyError,
+    StaleCursorError,
     TokenExpiredError,
     TooMuchDataError,
 )
@@ -87,6 +88,8 @@ def from_payload(error: dict[str, Any]) -> MetaError:
         )  # fmt: skip
     if code == 2601:
         return ReportNotReadyError(text, "The report still runs.", **where)
+    if code == 2642:
+        return StaleCursorError(text, "Paging starts over.", **where)
     if code == 2635:
         return RejectedRequestError(
             text, "Set ADLAB_META__API_VERSION to a version that is alive.", **where

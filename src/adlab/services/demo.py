@@ -77,7 +77,7 @@ def set_up(engine: Engine, vault: Vault, meta: MetaAccess, token: str) -> list[D
         known = {c.slug for c in clients.load_clients(connection)}
     out = []
     for index, account in enumerate(accounts):
-        name = re.sub(r"\s*[–—-]?\s*\(?(ad account|ads)\)?$", "", account.name, flags=re.I)
+        name = account.name.removesuffix(account.currency).strip(" –-") or account.name
         slug = held.get(int(account.account_id)) or slug_of(name)
         if slug not in known:
             with transaction(engine) as connection:

@@ -23,6 +23,7 @@ from adlab.core.errors import (
     AuthorizationError,
     DatabaseUnavailableError,
     DiskFullError,
+    StaleCursorError,
     TooMuchDataError,
     UnknownObjectError,
 )
@@ -422,6 +423,9 @@ def _read_slice(parts: IngestParts, piece: _Slice, run_id: int) -> tuple[int, in
     except TooMuchDataError:
         log.info("slice_too_large account_id=%s level=%s period=%s", work.account_id, level, period)
         return _store_slice(parts, piece, run_id, ASYNC_FROM_ROWS)
+    except StaleCursorError:
+        # Reason: the transaction is rolled back, so starting over doubles nothing.
+        return _store_slice(parts, piece, run_id, expected * period.days)
 
 
 def _store_slice(parts: IngestParts, piece: _Slice, run_id: int, expected: int) -> tuple[int, int]:
