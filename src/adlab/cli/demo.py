@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -210,7 +210,6 @@ def _serve(
 
     assert isinstance(instance, Instance)
     with stages.timed("boards and web"):
-        doors = threading.Thread(target=lambda: None)
         url, start = _doors(runtime, parts, port)
         failed: list[BaseException] = []
 
@@ -249,7 +248,7 @@ def _serve(
         stop.set()
 
 
-def _doors(runtime: Runtime, parts: Supervisor, port: int | None) -> tuple[str, object]:
+def _doors(runtime: Runtime, parts: Supervisor, port: int | None) -> tuple[str, Callable[[], None]]:
     from adlab.local import choose_port, free_port
     from adlab.storage.access import create_boards_login
     from adlab.storage.engine import libpq_url, transaction

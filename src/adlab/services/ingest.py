@@ -223,11 +223,10 @@ def _accounts(connection: Any, request: SyncRequest) -> list[dict[str, Any]]:
     account_id = parse_account_id(request.account) if request.account else None
     rows = objects.load_accounts(connection, client_id, account_id)
     if not rows:
-        what = f"Account act_{account_id}" if account_id else "No ad account"
+        whose = f" for client {request.client!r}" if request.client else ""
+        what = f"Account act_{account_id} is not" if account_id else "No ad account is"
         raise UnknownObjectError(
-            f"{what} is not connected{f' for client {request.client!r}' if client_id else ''}."
-            if account_id
-            else f"{what} is connected{f' for client {request.client!r}' if client_id else ''} yet.",
+            f"{what} connected{whose}.",
             "Connect one: adlab account connect act_… --client SLUG --token-env VAR",
         )
     return rows

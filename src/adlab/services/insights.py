@@ -66,7 +66,7 @@ def load_rows(reader: Reader, query: InsightsQuery) -> pd.DataFrame:
     numbers = [c for c in frame.columns if c[:2] in ("m_", "n_", "d_")]
     if frame.empty:
         # Reason: without rows the driver leaves types open, and empty results must add up too.
-        frame = frame.astype({c: "float64" for c in numbers} | {"object_id": "int64"})
+        frame = frame.astype(dict.fromkeys(numbers, "float64") | {"object_id": "int64"})
     else:
         frame[numbers] = frame[numbers].astype("float64")
     return frame

@@ -126,9 +126,7 @@ def _copy(
     columns = ", ".join(metrics_sql.INSIGHT_COLUMNS)
     with (
         raw(connection).cursor() as cursor,
-        cursor.copy(
-            f"COPY {target} ({columns}) FROM STDIN"  # type: ignore[arg-type]
-        ) as copy,
+        cursor.copy(f"COPY {target} ({columns}) FROM STDIN") as copy,
     ):
         lines: list[str] = []
         for row in rows:

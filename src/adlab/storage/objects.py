@@ -51,9 +51,9 @@ def store_account(
         },
     ).one()
     if row.client_id != client_id:
-        owner = load_account(connection, account.account_id)
+        owner = load_account(connection, account.account_id) or {}
         raise ConflictError(
-            f"Account act_{account.account_id} belongs to client {owner['slug']!r} already.",
+            f"Account act_{account.account_id} belongs to client {owner.get('slug')!r} already.",
             "An account has one client; disconnect it there first.",
         )
 
@@ -139,9 +139,7 @@ def _stage(
     now = datetime.now(UTC)
     with (
         raw(connection).cursor() as cursor,
-        cursor.copy(
-            f"COPY stage_object ({', '.join(_COLUMNS)}) FROM STDIN"  # type: ignore[arg-type]
-        ) as copy,
+        cursor.copy(f"COPY stage_object ({', '.join(_COLUMNS)}) FROM STDIN") as copy,
     ):
         for o in objects:
             copy.write_row(

@@ -144,7 +144,7 @@ class InsightsFrame(pd.DataFrame):
         return result
 
     @property
-    def plot(self) -> InsightsPlot:
+    def plot(self) -> InsightsPlot:  # type: ignore[override]  # Reason: our charts, not pandas' own
         """Charts of this frame: `f.plot()`, `f.plot.trend("roas")`."""
         from adlab.workbench.plots import InsightsPlot
 
