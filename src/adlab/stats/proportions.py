@@ -67,7 +67,7 @@ def compare_rates(
         raise ValueError(f"confidence_level={confidence_level} is not between 0 and 1")
     if method not in ("auto", "quasi", "mid-p", "score", "z", "newcombe"):
         raise ValueError(f"method={method!r} is none of auto, quasi, mid-p, score, z, newcombe")
-    bounded = not (a.exceeding_days or b.exceeding_days) and a.rate <= 1 and b.rate <= 1
+    bounded = not (a.exceeding_days or b.exceeding_days)
     phi, freedom = dispersion(a, b, bounded)
     chosen = _choose(a, b, phi, freedom, bounded) if method == "auto" else method
     alpha = 1 - confidence_level
