@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from adlab.core.errors import DataError, MixedCurrencyError
 
@@ -21,6 +21,9 @@ ZERO_DECIMAL_CURRENCIES = frozenset(
 )
 
 _CODE = re.compile(r"^[A-Z]{3}$")
+_AMOUNT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
+_MILLIONTH = Decimal("0.000001")
+_LARGEST = Decimal(2**63 - 1).scaleb(-6)
 
 
 def check_currency(code: str) -> str:
@@ -52,26 +55,35 @@ def to_micro(amount: str | int | Decimal) -> int:
         amount: Major units, as text from the wire, an integer or a Decimal. Never a float.
 
     Raises:
-        DataError: If it is no number, or has more than six decimals and so would lose money.
+        DataError: If it is no number, has more than six decimals and so would lose money, or does
+            not fit the store (64 bits).
     """
     # Reason: Decimal costs a microsecond; most wire amounts are plain "57.31" and need none.
     if isinstance(amount, str):
         whole, _, part = amount.partition(".")
-        if len(part) <= 6 and whole.isascii() and whole.isdigit() and (not part or part.isdigit()):
+        if (
+            len(part) <= 6 and len(whole) <= 12 and amount.isascii() and whole.isdigit()
+            and (not part or part.isdigit())
+        ):  # fmt: skip
             return int(whole) * MICRO + (int(part.ljust(6, "0")) if part else 0)
-    try:
-        value = Decimal(amount)
-    except InvalidOperation:
-        raise DataError(
-            f"{amount!r} is not an amount of money.", "Use digits and a decimal point."
-        ) from None
-    scaled = value * MICRO
-    if not value.is_finite() or scaled != scaled.to_integral_value():
+    value = _read(amount)
+    exact = value.quantize(_MILLIONTH, ROUND_HALF_EVEN)
+    if exact != value:
         raise DataError(
             f"{amount!r} has more than six decimals.",
             "Amounts are stored exactly to a millionth; round it at its source.",
         )
-    return int(scaled)
+    return int(exact.scaleb(6))
+
+
+def _read(amount: str | int | Decimal) -> Decimal:
+    text = str(amount).strip()
+    if isinstance(amount, bool | float) or not _AMOUNT.fullmatch(text):
+        raise DataError(f"{amount!r} is not an amount of money.", "Use digits and a decimal point.")
+    value = Decimal(text)
+    if abs(value) > _LARGEST:
+        raise DataError(f"{amount!r} is too large for an amount of money.", "Check its source.")
+    return value
 
 
 def round_to_micro(amount: str) -> int:
@@ -83,10 +95,7 @@ def round_to_micro(amount: str) -> int:
     try:
         return to_micro(amount)
     except DataError:
-        value = Decimal(amount)
-        if not value.is_finite():
-            raise
-        return int((value * MICRO).to_integral_value(ROUND_HALF_EVEN))
+        return to_micro(_read(amount).quantize(_MILLIONTH, ROUND_HALF_EVEN))
 
 
 def from_micro(micro: int) -> Decimal:
