@@ -12,6 +12,7 @@ import itertools
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -61,10 +62,11 @@ class Table:
 
     def _csv_rows(self) -> Iterator[Row]:
         with self.path.open(encoding=self.encoding, newline="") as file:
-            skipped = _skip_hint(file)
-            reader = csv.reader(file, delimiter=self.delimiter, strict=True)
-            line = skipped + 1
+            line = 1
             try:
+                skipped = _skip_hint(file)
+                reader = csv.reader(file, delimiter=self.delimiter, strict=True)
+                line += skipped
                 for cells in reader:
                     if any(c.strip() for c in cells):
                         yield line, cells
@@ -81,16 +83,13 @@ class Table:
                 ) from None
 
     def _sheet_rows(self) -> Iterator[Row]:
-        book = _open_book(self.path)
-        try:
+        with _open_book(self.path) as book:
             sheet = book[self.sheet]
             # Reason: some writers state dimensions that are too small, and rows would be lost.
             sheet.reset_dimensions()
             for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
                 if any(c is not None and str(c).strip() for c in cells):
                     yield line, list(cells)
-        finally:
-            book.close()
 
     def head(self, count: int = HEAD_ROWS) -> list[Row]:
         """The first rows that are not blank."""
@@ -202,21 +201,28 @@ def _sniff(path: Path, encoding: str, score: Callable[[list[Any]], int]) -> str:
     return best
 
 
-def _open_book(path: Path) -> Any:
+@contextmanager
+def _open_book(path: Path) -> Iterator[Any]:
     import openpyxl
 
-    try:
-        return openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError):
-        raise ImportRejectedError(
-            f"{path.name} is not a readable XLSX workbook.", "Save it again as .xlsx, or as CSV."
-        ) from None
+    # Reason: a file object, because openpyxl judges a path by its ending.
+    with path.open("rb") as file:
+        try:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError):
+            raise ImportRejectedError(
+                f"{path.name} is not a readable XLSX workbook.",
+                "Save it again as .xlsx, or as CSV.",
+            ) from None
+        try:
+            yield book
+        finally:
+            book.close()
 
 
 def _find_sheet(path: Path, score: Callable[[list[Any]], int]) -> str:
     """The sheet whose first rows hold the most known headers; the first one when none does."""
-    book = _open_book(path)
-    try:
+    with _open_book(path) as book:
         best, best_score = "", 0
         for sheet in book.worksheets:
             sheet.reset_dimensions()
@@ -225,10 +231,8 @@ def _find_sheet(path: Path, score: Callable[[list[Any]], int]) -> str:
             # Reason: Ads Manager adds a formatted copy; of equals the raw data come later.
             if found > best_score or (found == best_score and "raw" in sheet.title.lower()):
                 best, best_score = sheet.title, found
-        if not best:
-            best = book.worksheets[0].title if book.worksheets else ""
-    finally:
-        book.close()
+        if not best and book.worksheets:
+            best = book.worksheets[0].title
     if not best:
         raise ImportRejectedError(f"{path.name} has no sheet.", "Export it again.")
     return best

@@ -8,7 +8,7 @@ caller's transaction, so that a file is in the store as a whole or not at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -233,3 +233,67 @@ def load_imports(connection: Connection, client_id: int | None = None) -> list[d
     """Imports, newest first."""
     rows = connection.execute(statement("import_list"), {"client_id": client_id})
     return [dict(r) for r in rows.mappings()]
+
+
+# Metrics a file and the store are compared by: name → column of a staged row.
+MATCHED = ("spend", "impressions", "reach", "clicks", "link_clicks", "purchases", "revenue")
+_MATCH_STAGED = (
+    "key", "label", "name", "date", "spend_micro", "impressions", "reach", "clicks", "link_clicks",
+    "purchases", "revenue_micro",
+)  # fmt: skip
+
+
+def stage_match(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
+    """Copy the rows of a file to compare: key, label, name, day, then the matched metrics.
+
+    Returns:
+        rows (objects x days), since, until.
+    """
+    connection.execute(statement("match_stage"))
+    with (
+        raw(connection).cursor() as cursor,
+        cursor.copy(f"COPY stage_match ({', '.join(_MATCH_STAGED)}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
+    connection.execute(text("ANALYZE stage_match"))
+    return dict(connection.execute(statement("match_facts")).mappings().one())
+
+
+def load_matching_accounts(
+    connection: Connection, account_ids: Sequence[int], level: Level, by_id: bool
+) -> list[int]:
+    """Those accounts that have an object of the staged file."""
+    binds = {"account_ids": list(account_ids), "level": int(level), "by_id": by_id}
+    return list(connection.scalars(statement("match_accounts"), binds).all())
+
+
+def count_rows(
+    connection: Connection, account_ids: Sequence[int], level: Level, period: DateRange
+) -> int:
+    """How many rows of a level the store has for these accounts and days."""
+    binds = {
+        "account_ids": list(account_ids), "level": int(level), "since": period.since,
+        "until": period.until,
+    }  # fmt: skip
+    return int(connection.scalar(statement("match_level_known"), binds) or 0)
+
+
+def load_differences(
+    connection: Connection,
+    account_ids: Sequence[int],
+    level: Level,
+    period: DateRange,
+    *,
+    by_id: bool,
+    parents: tuple[bool, bool],
+    metrics: Iterable[str],
+) -> list[dict[str, Any]]:
+    """Objects and days that differ between the staged file and the store, both sides."""
+    there = set(metrics)
+    binds = {
+        "account_ids": list(account_ids), "level": int(level), "since": period.since,
+        "until": period.until, "by_id": by_id, "with_campaign": parents[0],
+        "with_ad_set": parents[1], **{f"has_{m}": m in there for m in MATCHED},
+    }  # fmt: skip
+    return [dict(r) for r in connection.execute(statement("match_differences"), binds).mappings()]
