@@ -85,6 +85,7 @@ class GraphClient:
             if app_secret
             else None
         )
+        self._token = token
         self._retry = retry or Retry()
         self._sleep = sleep
         self._clock = clock
@@ -113,6 +114,15 @@ class GraphClient:
         """
         return self._call("GET", path, params or {})
 
+    def get_page(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Read a page of an edge; an answer without a list of objects is asked for again.
+
+        Raises:
+            MetaUnavailableError: If it never holds one.
+            MetaError: As for `get`.
+        """
+        return self._call("GET", path, params, is_page=True)
+
     def post(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a form; only for calls that may be repeated safely (report runs)."""
         return self._call("POST", path, params or {})
@@ -121,7 +131,9 @@ class GraphClient:
         """Close the connections."""
         self._http.close()
 
-    def _call(self, method: str, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, params: Mapping[str, Any], is_page: bool = False
+    ) -> dict[str, Any]:
         wire = {k: v if isinstance(v, str) else orjson.dumps(v).decode() for k, v in params.items()}
         if self._proof:
             wire["appsecret_proof"] = self._proof
@@ -130,7 +142,10 @@ class GraphClient:
         while True:
             attempt += 1
             try:
-                return self._once(method, path, wire)
+                body = self._once(method, path, wire)
+                if is_page:
+                    _check_page(body, path)
+                return body
             except (TooMuchDataError, ReportNotReadyError, StaleCursorError):
                 # Reason: the caller must ask differently, or later; the same again is no use.
                 raise
@@ -141,7 +156,7 @@ class GraphClient:
                 ):
                     raise
                 log.warning(
-                    "meta_retry path=%s attempt=%d wait=%.1f code=%s",
+                    "meta_retry path=%s attempt=%d wait=%.1f error=%s",
                     path,
                     attempt,
                     wait,
@@ -179,8 +194,7 @@ class GraphClient:
             log.warning("meta_version_warning text=%s", warning[:200])
         return self._read(answer, usage.wait_seconds)
 
-    @staticmethod
-    def _read(answer: httpx.Response, regain_seconds: float) -> dict[str, Any]:
+    def _read(self, answer: httpx.Response, regain_seconds: float) -> dict[str, Any]:
         try:
             body = orjson.loads(answer.content)
         except orjson.JSONDecodeError:
@@ -194,7 +208,11 @@ class GraphClient:
                 "Meta has trouble, or ADLAB_META__BASE_URL is no Graph API.",
             )
         if isinstance(body.get("error"), dict):
-            error: MetaError = graph_errors.from_payload(body["error"])
+            told = {
+                k: v.replace(self._token, "…") if isinstance(v, str) else v
+                for k, v in body["error"].items()
+            }
+            error: MetaError = graph_errors.from_payload(told)
             if isinstance(error, RateLimitedError) and regain_seconds:
                 error.retry_after = regain_seconds
             raise error
@@ -207,3 +225,12 @@ class GraphClient:
         if answer.status_code >= 400:
             raise RejectedRequestError(f"HTTP {answer.status_code} without a reason.")
         return body
+
+
+def _check_page(body: Mapping[str, Any], path: str) -> None:
+    rows = body.get("data")
+    if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
+        raise MetaUnavailableError(
+            f"A page of {path.rsplit('/', 1)[-1]} holds no list of objects.",
+            "Meta has trouble; try again later.",
+        )

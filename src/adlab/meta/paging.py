@@ -40,7 +40,7 @@ def pages(
             if after:
                 asked["after"] = after
             try:
-                return client.get(path, asked)
+                return client.get_page(path, asked)
             except TooMuchDataError as error:
                 # Reason: only code 1 depends on the size of a page; "too many rows" and time-outs
                 # are about the question, and smaller pages would only cost more calls.
@@ -52,12 +52,6 @@ def pages(
         following: Future[dict[str, Any]] | None = None
         body = fetch(None)
         while True:
-            rows = body.get("data")
-            if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
-                raise MetaUnavailableError(
-                    f"A page of {path.rsplit('/', 1)[-1]} holds no list of objects.",
-                    "Meta has trouble; try again later.",
-                )
             after = _next_cursor(body)
             if after is not None:
                 if after in seen:
@@ -67,6 +61,7 @@ def pages(
                     )
                 seen.add(after)
                 following = ahead.submit(fetch, after)
+            rows: list[dict[str, Any]] = body["data"]
             yield rows
             if following is None or after is None:
                 return
