@@ -6,6 +6,7 @@ times come in minutes in one header and seconds in another.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -41,6 +42,8 @@ def read_usage(headers: Mapping[str, str]) -> Usage:
     if isinstance(buckets, dict):
         for entries in buckets.values():
             for entry in entries if isinstance(entries, list) else []:
+                if not isinstance(entry, dict):
+                    continue
                 for key in ("call_count", "total_cputime", "total_time"):
                     percent = max(percent, _float(entry.get(key)))
                 # Reason: this one is in minutes, unlike reset_time_duration.
@@ -108,6 +111,7 @@ def _json(text: str | None) -> Any:
 
 def _float(value: Any) -> float:
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return 0.0
+    return number if math.isfinite(number) else 0.0
