@@ -77,7 +77,8 @@ def from_payload(error: dict[str, Any]) -> MetaError:
     if subcode in _TIMEOUT_SUBCODES:
         return TooMuchDataError(text, "It took Meta too long; ask asynchronously or for less.",
                                 **where)  # fmt: skip
-    if code == 1 and "reduce the amount of data" in text.lower():
+    # Reason: the text for people may come in their language, so Meta's own message decides.
+    if code == 1 and "reduce the amount of data" in f"{error.get('message')} {text}".lower():
         return TooMuchDataError(text, "Smaller pages or fewer fields.", **where)
     if code == 613 and subcode == 5044001:
         return RateLimitedError(text, "Slower.", retry_after=2.0, **where)
