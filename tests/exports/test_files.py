@@ -153,7 +153,7 @@ def test_an_id_a_spreadsheet_has_cut_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_without_days_is_refused_and_lists_its_headers(tmp_path: Path) -> None:
-    data = "ad_id,xyz_campaign_id,fb_campaign_id,age,Impressions,Clicks,Spent\r708746,916,1,30,7350,1,1.43\r"
+    data = "ad_id,xyz_campaign_id,age,Impressions,Clicks,Spent\r708746,916,30,7350,1,1.43\r"
     with pytest.raises(ImportRejectedError, match="no column with the day") as caught:
         read_layout(_file(tmp_path, data))
     assert "'xyz_campaign_id'" in str(caught.value)

@@ -16,15 +16,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from adlab.core.entities import AdObject, Level, imported_id, public_id
+from adlab.core.entities import Level, imported_id, public_id
 from adlab.core.errors import ConflictError, ImportRejectedError, UnknownObjectError
 from adlab.core.periods import DateRange, check_timezone, months_back, today_in
 from adlab.exports.currency import choose_currency
 from adlab.exports.layout import Layout, read_layout
 from adlab.exports.mapping import Mapping, load_mapping
+from adlab.exports.objects import FileObjects
 from adlab.exports.problems import Problem
 from adlab.exports.rejects import Rejects
-from adlab.exports.rows import FileRow, Findings, read_rows
+from adlab.exports.rows import Findings, read_rows
 from adlab.storage import audit, imports
 from adlab.storage.clients import ClientRow, load_client
 from adlab.storage.engine import transaction
@@ -184,9 +185,6 @@ class _Import:
         self.rejects, self.at = rejects, at
         self.name = request.file.name
         self.findings = Findings()
-        self.objects: dict[tuple[Level, int], AdObject] = {}
-        self.ids: dict[tuple[Any, ...], tuple[int, int | None, int | None]] = {}
-        self.account_id = 0
 
     def run(self, connection: Connection) -> ImportReport:
         """Stage, check, store."""
@@ -198,6 +196,7 @@ class _Import:
         self.account_id = imported_id(
             "account", self.client.client_id, self.currency, self.timezone
         )
+        self.objects = FileObjects(self.account_id, self.layout.level)
         imports.lock(connection, self.client.client_id)
         fingerprint = self.layout.fingerprint()
         if (same := self._same(connection, fingerprint)) is not None:
@@ -209,24 +208,46 @@ class _Import:
         imports.store_imported_account(
             connection, self.client.client_id, self.account_id, self.currency, self.timezone
         )
-        store_objects(connection, self.client.client_id, self.account_id, self.objects.values())
+        store_objects(
+            connection, self.client.client_id, self.account_id, self.objects.found.values()
+        )
+        # Reason: a dry run stops short of the last step, which would only use up a number.
+        import_id = None if self.request.dry_run else self._store(connection, facts, replaced)
+        notices = self._notices(connection, facts, replaced)
+        status = "would import" if import_id is None else "imported"
+        return self._report(status, import_id, facts, replaced, notices)
+
+    def _store(
+        self,
+        connection: Connection,
+        facts: imports.StagedFacts,
+        replaced: list[dict[str, Any]],
+    ) -> int:
         import_id = imports.store_file(
-            connection, client_id=self.client.client_id, account_id=self.account_id,
-            level=self.layout.level, file_name=self.name, sha256=self.layout.table.sha256,
-            mapping=fingerprint, facts=facts, bad_rows=self.findings.bad, fetched_at=self.at,
-        )  # fmt: skip
+            connection,
+            client_id=self.client.client_id,
+            account_id=self.account_id,
+            level=self.layout.level,
+            file_name=self.name,
+            sha256=self.layout.table.sha256,
+            mapping=self.layout.fingerprint(),
+            facts=facts,
+            bad_rows=self.findings.bad,
+            fetched_at=self.at,
+        )
         audit.record(
-            connection, "import.file", client_id=self.client.client_id, import_id=import_id,
-            file=self.name, rows=facts.rows, bad_rows=self.findings.bad,
+            connection,
+            "import.file",
+            client_id=self.client.client_id,
+            import_id=import_id,
+            file=self.name,
+            rows=facts.rows,
+            bad_rows=self.findings.bad,
             replaced=[r["import_id"] for r in replaced],
-        )  # fmt: skip
+        )
         for account_id in {r["account_id"] for r in replaced}:
             imports.prune_objects(connection, account_id)
-        notices = self._notices(connection, facts, replaced)
-        return self._report(
-            "would import" if self.request.dry_run else "imported",
-            None if self.request.dry_run else import_id, facts, replaced, notices,
-        )  # fmt: skip
+        return import_id
 
     def _same(self, connection: Connection, fingerprint: dict[str, Any]) -> ImportReport | None:
         """The report for a file that is in the store as it stands."""
@@ -266,42 +287,11 @@ class _Import:
             if self.findings.bad and not self.request.skip_bad:
                 # Reason: the file is refused anyway; only its remaining problems are of interest.
                 continue
-            object_id, campaign_id, ad_set_id = self._identify(row)
+            object_id, campaign_id, ad_set_id = self.objects.place(row)
             yield (
                 row.day.isoformat(), object_id, campaign_id, ad_set_id, row.account_id, row.digest,
                 *row.values,
             )  # fmt: skip
-
-    def _identify(self, row: FileRow) -> tuple[int, int | None, int | None]:
-        """Object, campaign and ad set of a row; Meta's ids, or stable ones made of the names."""
-        key = (row.names, row.ids)
-        known = self.ids.get(key)
-        if known is not None:
-            return known
-        chain: list[int | None] = []
-        for level, name, meta_id in zip(
-            (Level.CAMPAIGN, Level.AD_SET, Level.AD), row.names, row.ids, strict=True
-        ):
-            number = meta_id
-            if number is None and name is not None:
-                parents = [str(p) for p in chain if p is not None]
-                number = imported_id(self.account_id, level.word, *parents, name)
-            if number is not None:
-                campaign = chain[0] if chain else None
-                ad_set = chain[1] if len(chain) > 1 else None
-                self.objects[level, number] = AdObject(
-                    level, number, name or str(number), campaign_id=campaign, ad_set_id=ad_set
-                )
-            chain.append(number)
-        if self.layout.level is Level.ACCOUNT:
-            ids: tuple[int, int | None, int | None] = (self.account_id, None, None)
-        else:
-            place = int(self.layout.level) - int(Level.CAMPAIGN)
-            own = chain[place]
-            assert own is not None
-            ids = (own, chain[0] if place > 0 else None, chain[1] if place > 1 else None)
-        self.ids[key] = ids
-        return ids
 
     def _refuse_bad(self, facts: imports.StagedFacts) -> None:
         found = self.findings
