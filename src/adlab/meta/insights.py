@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 # Above this many expected rows a report run is asked for at once.
 ASYNC_FROM_ROWS = 10_000
 _POLL_FIRST, _POLL_LONGEST, _RUN_LIMIT = 0.1, 15.0, 1800.0
+_EARLY_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, None)
 
 
 @dataclass
@@ -59,10 +60,14 @@ class InsightsReader:
         Raises:
             MetaError: As the client raises; on an error nothing of the slice should be kept.
         """
+        began = False
         try:
-            yield from self._fetch_once(level, period, expected_rows)
+            for cells in self._fetch_once(level, period, expected_rows):
+                began = True
+                yield cells
         except RejectedRequestError as error:
-            if not self._may_be_about_deleted(error, level):
+            # Reason: once rows are out, starting over would give them twice.
+            if began or not self._may_be_about_deleted(error, level):
                 raise
             log.info("meta_no_deleted_filter account_id=%s", self.account_id)
             self.with_deleted = False
@@ -77,11 +82,18 @@ class InsightsReader:
         """
         params = self._params(level, period)
         params.pop("filtering", None)
-        return [
-            self._read(row, level)
-            for page in pages(self.client, f"{object_id}/insights", params)
-            for row in page
-        ]
+        try:
+            return [
+                self._read(row, level)
+                for page in pages(self.client, f"{object_id}/insights", params)
+                for row in page
+            ]
+        except RejectedRequestError as error:
+            if (error.code, error.subcode) != (100, 33):
+                raise
+            # Reason: Meta shows it to nobody any more; what is stored of it stays.
+            log.warning("meta_object_gone level=%s object_id=%s", level.word, object_id)
+            return []
 
     def _may_be_about_deleted(self, error: RejectedRequestError, level: Level) -> bool:
         return self.with_deleted and level is not Level.ACCOUNT and error.code == 100
@@ -116,24 +128,40 @@ class InsightsReader:
             for part in middle:
                 yield from self._report(level, part, self._params(level, part))
             return
-        for page in pages(self.client, f"{run}/insights", {}):
+        for page in self._report_pages(run):
             for row in page:
                 yield self._read(row, level)
 
+    def _report_pages(self, run: str) -> Iterator[list[dict[str, Any]]]:
+        """Pages of a finished report; Meta sometimes calls it finished a moment too soon."""
+        for pause in _EARLY_PAUSES:
+            began = False
+            try:
+                for page in pages(self.client, f"{run}/insights", {}):
+                    began = True
+                    yield page
+                return
+            except ReportNotReadyError:
+                if began or pause is None:
+                    raise
+                self.sleep(pause)
+
     def _finished_run(self, params: dict[str, Any]) -> str:
+        trouble = ""
         for _ in range(3):
             answer = self.client.post(f"act_{self.account_id}/insights", params)
             run = str(answer.get("report_run_id") or "")
             if not run:
                 raise MetaUnavailableError("A report was accepted without an id.")
-            if self._wait(run):
+            trouble = self._wait(run)
+            if not trouble:
                 return run
         raise MetaUnavailableError(
-            "A report was skipped three times.", "Meta is busy; try again later."
+            f"A report was asked for three times: {trouble}", "Meta is busy; try again later."
         )
 
-    def _wait(self, run: str) -> bool:
-        """Poll until the report is complete; False when Meta skipped it."""
+    def _wait(self, run: str) -> str:
+        """Poll until the report is complete; the reason when it must be asked for again."""
         began, pause = self.clock(), _POLL_FIRST
         while True:
             try:
@@ -147,12 +175,12 @@ class InsightsReader:
             except ReportNotReadyError:
                 state = {}
             status = state.get("async_status")
-            if status == "Job Completed" and int(state.get("async_percent_completion", 0)) >= 100:
-                return True
+            if status == "Job Completed" and int(state.get("async_percent_completion") or 0) >= 100:
+                return ""
             if status == "Job Skipped":
-                return False
+                return "it was skipped."
             if status == "Job Failed":
-                raise self._failed(state)
+                return self._failure(state)
             if self.clock() - began > _RUN_LIMIT:
                 raise MetaUnavailableError(
                     f"A report still runs after {_RUN_LIMIT / 60:.0f} minutes.", "Try again later."
@@ -161,12 +189,12 @@ class InsightsReader:
             pause = min(_POLL_LONGEST, pause * 1.6)
 
     @staticmethod
-    def _failed(state: dict[str, Any]) -> Exception:
+    def _failure(state: dict[str, Any]) -> str:
         text = str(state.get("error_user_msg") or state.get("error_message") or "no reason given")
         subcode = state.get("error_subcode")
         if str(state.get("error_code")) == "-3" or str(subcode) in ("1504045", "1487534"):
-            return TooMuchDataError(f"The report is too large: {text}", "Fewer days a report.")
-        return MetaUnavailableError(f"The report failed: {text}", "Try again later.")
+            raise TooMuchDataError(f"The report is too large: {text}", "Fewer days a report.")
+        return f"it failed. {text}"
 
     def _params(self, level: Level, period: DateRange) -> dict[str, Any]:
         params: dict[str, Any] = {
