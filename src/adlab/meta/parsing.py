@@ -47,7 +47,7 @@ def insight_tuple(row: Mapping[str, Any], level: Level) -> tuple[Any, ...]:
             if value is None:
                 cells.append(0 if additive else None)
             else:
-                cells.append(to_micro(value) if money else int(value))
+                cells.append(to_micro(value) if money else _whole(value))
         setting = row.get("attribution_setting")
         withheld = setting in _MIXED and "actions" not in row
         by_type: dict[str, dict[str, str]] = {}
@@ -59,7 +59,7 @@ def insight_tuple(row: Mapping[str, Any], level: Level) -> tuple[Any, ...]:
                 }
             for kind in types:
                 if kind in found:
-                    text = found[kind]
+                    text = str(found[kind])
                     cells.append(round_to_micro(text) if money else _count(text))
                     break
             else:
@@ -81,9 +81,16 @@ def insight_tuple(row: Mapping[str, Any], level: Level) -> tuple[Any, ...]:
 def _count(text: str) -> str:
     if text.isascii() and text.isdigit():
         return text
-    if not math.isfinite(float(text)):
+    if "_" in text or not text.isascii() or not math.isfinite(float(text)):
         raise ValueError(f"{text!r} is no count")
     return text
+
+
+def _whole(value: Any) -> int:
+    text = str(value)
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{value!r} is no whole number")
+    return int(text)
 
 
 def named_object(row: Mapping[str, Any], level: Level) -> AdObject:
