@@ -6,10 +6,12 @@ become regions of HTML. What a region looks like is in `adlab.ui`.
 
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from adlab.core.errors import UnknownObjectError
+import panel as pn
+
+from adlab.core.errors import StorageError, UnknownObjectError
 from adlab.core.periods import today_in
 from adlab.ui.address import Address, parse_address
 from adlab.ui.brand import make_brand
@@ -17,7 +19,7 @@ from adlab.ui.client_board import Part, Who, draw_client, draw_message, part_of
 from adlab.ui.downloads import Provenance, campaigns_csv
 from adlab.ui.live import FEED
 from adlab.ui.pages import house_brand
-from adlab.ui.shared import Key
+from adlab.ui.shared import Key, StillLoadingError
 from adlab.ui.table import pick
 from adlab.ui.visit import Visit, current_visit
 from adlab.ui.wire import LONG_WAIT, Drawn, serve
@@ -25,6 +27,8 @@ from adlab.web.client_data import Scope, load_campaigns, load_figures, load_fres
 from adlab.workbench import Client, Workbench
 
 DEMO = os.environ.get("ADLAB_DEMO", "") not in ("", "0")
+# Reason: whom one may see must not outlive its grant by more than this, also from the cache.
+ACCESS_TTL, ACCESS_WAIT = 15.0, 2.0
 
 
 class ClientBoard:
@@ -37,6 +41,16 @@ class ClientBoard:
 
     def draw(self, query: str, wait: float) -> Drawn:
         """Draw an address, waiting at most so many seconds for the campaigns."""
+        try:
+            return self._draw(query, wait)
+        except (StillLoadingError, StorageError):
+            asked, _ = parse_address(query, datetime.now(UTC).date())
+            nobody = Who("", house_brand(), [], self.visit.person, DEMO)
+            return draw_message(nobody, asked, "The store does not answer just now.",
+                                "Nothing is lost. This page tries again every few seconds.",
+                                pending=True)  # fmt: skip
+
+    def _draw(self, query: str, wait: float) -> Drawn:
         now = datetime.now(UTC)
         asked, notes = parse_address(query, now.date())
         clients = self._get(0, "clients", lambda: self.lab.clients(status=None))
@@ -56,16 +70,19 @@ class ClientBoard:
                                 others)  # fmt: skip
         today = min(today_in(z, now) for z in client.timezones)
         asked, notes = parse_address(f"{query}&client={slug}", today)
-        scope = self._scope(client, asked, today)
-        table = Scope(scope.client_id, scope.period, None, today)
         fresh = self._get(
             client.client_id, "freshness", lambda: load_freshness(
                 self.visit.reader, client.client_id, client.timezones, client.info.connection, now)
         )  # fmt: skip
+        period = asked.period(today)
+        before = asked.before(period)
+        scope = Scope(client.client_id, period, before if fresh.reaches(before) else None,
+                      today, asked.campaigns)  # fmt: skip
+        table = Scope(client.client_id, period, None, today)
         return draw_client(
             Who(slug, make_brand(client.info.name, slug, client.info.brand), others,
                 self.visit.person, DEMO),
-            asked, notes, now, scope.period, fresh, client.client_id,
+            asked, notes, now, period, fresh, client.client_id,
             self._part(scope, "figures", load_figures, max(wait, 2.0)),
             self._part(table, "campaigns", load_campaigns, wait),
         )  # fmt: skip
@@ -108,12 +125,9 @@ class ClientBoard:
         )
         return found
 
-    def _scope(self, client: Client, asked: Address, today: date) -> Scope:
-        period = asked.period(today)
-        return Scope(client.client_id, period, asked.before(period), today, asked.campaigns)
-
     def _get(self, client_id: int, what: str, load: Callable[[], Any]) -> Any:
-        return self.shared.get(Key(self.visit.viewer, client_id, (what,)), load, LONG_WAIT)
+        key = Key(self.visit.viewer, client_id, (what,))
+        return self.shared.get(key, load, ACCESS_WAIT, ttl=ACCESS_TTL)
 
     def _part(
         self, scope: Scope, what: str, load: Callable[[Any, Scope], Any], wait: float
@@ -125,5 +139,6 @@ class ClientBoard:
         )
 
 
-visit = current_visit()
-serve(ClientBoard(visit), visit)
+if pn.state.served:
+    visit = current_visit()
+    serve(ClientBoard(visit), visit)

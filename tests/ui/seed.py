@@ -91,13 +91,11 @@ def _title(i: int) -> str:
     if i == 2:
         return HOSTILE
     if i == 5:
-        return "=HYPERLINK(\"http://evil\",\"x\")"
+        return '=HYPERLINK("http://evil","x")'
     return f"{THEMES[i % 6]} | {PLACES[(i // 6) % 6]} | {i // 36 + 1:02d}"
 
 
-def _rows(
-    period: DateRange, ids: list[int], level: float, seed: int
-) -> list[tuple[object, ...]]:
+def _rows(period: DateRange, ids: list[int], level: float, seed: int) -> list[tuple[object, ...]]:
     rng = np.random.default_rng(seed)
     size = rng.lognormal(0, 1.0, len(ids))
     ctr = 0.009 * rng.lognormal(0, 0.3, len(ids))

@@ -13,7 +13,7 @@ from adlab.ui import address as addresses
 from adlab.ui.address import Address
 from adlab.ui.brand import Brand
 from adlab.ui.figures import Campaigns, Figures, Freshness
-from adlab.ui.formats import span
+from adlab.ui.formats import day, span
 from adlab.ui.pages import render
 from adlab.ui.shared import StillLoadingError
 from adlab.ui.status import make_strip
@@ -21,7 +21,7 @@ from adlab.ui.table import make_table
 from adlab.ui.tiles import make_tiles
 from adlab.ui.trend import make_trend
 from adlab.ui.wire import Drawn
-from adlab.ui.wording import before_words, headline
+from adlab.ui.wording import headline
 
 T = TypeVar("T")
 REGIONS = ("header", "strip", "lead", "controls", "tiles", "trend", "campaigns")
@@ -86,12 +86,14 @@ def draw_client(
 ) -> Drawn:
     """Draw the whole board."""
     before = address.before(period)
+    before = before if fresh.reaches(before) else None
     strip = make_strip(fresh, period, before, now)
     empty = _empty(address, period, fresh, figures)
+    started = fresh.accounts > 0 and fresh.last_day is not None
     regions = {
         "header": render("header", who=who, address=address),
-        "strip": render("strip", strip=strip),
-        "controls": _controls(address, period, campaigns),
+        "strip": render("strip", strip=strip) if fresh.accounts else "",
+        "controls": _controls(address, period, fresh, campaigns) if started else "",
     }
     if empty is not None:
         regions |= {"lead": render("empty", notes=notes, **empty), "tiles": "", "trend": "",
@@ -107,19 +109,20 @@ def draw_client(
     return Drawn(
         regions={n: str(regions[n]) for n in REGIONS}, query=address.query(),
         title=f"{who.brand.name} · Overview", client_id=client_id,
-        pending="loading" in (figures.state, campaigns.state), say=said,
+        pending={figures.state, campaigns.state} != {"ready"}, say=said,
         frame=frame(who.brand, address, who.demo),
     )  # fmt: skip
 
 
 def draw_message(
-    who: Who, address: Address, title: str, text: str, links: Sequence[tuple[str, str]] = ()
-) -> Drawn:
-    """A board that has nothing to show, and why."""
+    who: Who, address: Address, title: str, text: str,
+    links: Sequence[tuple[str, str]] = (), pending: bool = False,
+) -> Drawn:  # fmt: skip
+    """A board that has nothing to show, and why; `pending` when it tries again by itself."""
     regions = dict.fromkeys(REGIONS, "")
     regions["header"] = str(render("header", who=who, address=address))
     regions["lead"] = str(render("choose", title=title, text=text, links=links))
-    return Drawn(regions, address.query(), f"{title} · adlab",
+    return Drawn(regions, address.query(), f"{title} · adlab", pending=pending,
                  frame=frame(who.brand, address, who.demo))  # fmt: skip
 
 
@@ -152,7 +155,8 @@ def _empty(
     until = fresh.last_day
     since = until - timedelta(days=29)
     return _state(
-        f"Nothing was delivered from {span(period)}.", f"The last active day is {until:%d %B %Y}.",
+        "Nothing was delivered in this period.",
+        f"{span(period)}. The last active day was {until:%A, %d %B %Y}.",
         ("Show the last active days", address.link(range="custom", since=since, until=until)),
     )  # fmt: skip
 
@@ -168,7 +172,9 @@ def _lead(figures: Part[list[Figures]], address: Address, notes: Sequence[str]) 
     return str(render("lead", sentences=sentences, notes=notes, loading=figures.state == "loading"))
 
 
-def _controls(address: Address, period: DateRange, campaigns: Part[Campaigns]) -> str:
+def _controls(
+    address: Address, period: DateRange, fresh: Freshness, campaigns: Part[Campaigns]
+) -> str:
     names: list[tuple[str, str]] = []
     for i in address.campaigns:
         rows = campaigns.value.rows if campaigns.value is not None else None
@@ -180,7 +186,8 @@ def _controls(address: Address, period: DateRange, campaigns: Part[Campaigns]) -
         render(
             "controls", address=address, period=period, chips=names, ranges=addresses.RANGES,
             comparisons=addresses.COMPARISONS,
-            before=span(before) if before else "", words=before_words(address, period),
+            before=span(before) if before else "",
+            begins="" if fresh.reaches(before) or not fresh.since else day(fresh.since, year=True),
         )
     )  # fmt: skip
 

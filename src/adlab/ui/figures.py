@@ -8,8 +8,10 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from adlab.core.metrics import MetricDef
+from adlab.core.metrics import METRICS, MetricDef
 from adlab.core.periods import DateRange, Epoch
+
+_SUM_OF = {m.column: m for m in METRICS.values() if m.kind == "sum"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Freshness:
         loading: Whether the history is still being read for the first time.
         accounts: How many accounts there are.
         last_day: Newest day with delivery.
+        since: First day from which every account is loaded; None when unknown.
         connection: `ok`, or what is wrong with the connection to Meta.
         imported: Whether every account came from a file, so that nothing is ever checked.
     """
@@ -84,6 +87,11 @@ class Freshness:
     last_day: date | None
     connection: str = "ok"
     imported: bool = False
+    since: date | None = None
+
+    def reaches(self, period: DateRange | None) -> bool:
+        """Whether the history is loaded from the first of these days on."""
+        return period is None or self.since is None or self.since <= period.since
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,26 @@ def value(metric: MetricDef, parts: Mapping[str, float]) -> float:
     above = float(parts.get(f"n_{metric.name}", float("nan")))
     below = float(parts.get(f"d_{metric.name}", float("nan")))
     return above / below * metric.scale if below else float("nan")
+
+
+def coverage(metric: MetricDef, parts: pd.DataFrame) -> tuple[float, str]:
+    """How much of a ratio's base it speaks for, and what that base is.
+
+    A ratio counts only rows in which both its sides are known; where one side is often missing, it
+    speaks for a part of the spend.
+
+    Returns:
+        Share from 0 to 1 and the base's label; (1.0, "") for other metrics and when unknown.
+    """
+    worst = (1.0, "")
+    for side, column in (("n", metric.numerator), ("d", metric.denominator)):
+        base = _SUM_OF.get(column)
+        if metric.kind != "ratio" or base is None or f"m_{base.name}" not in parts:
+            continue
+        whole = float(parts[f"m_{base.name}"].sum())
+        share = float(parts[f"{side}_{metric.name}"].sum()) / whole if whole else 1.0
+        worst = min(worst, (share, base.label.lower()))
+    return worst
 
 
 def epochs_in(epochs: tuple[Epoch, ...], period: DateRange) -> tuple[Epoch, ...]:

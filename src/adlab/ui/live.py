@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.3
 RECHECK_SECONDS = 30.0
+# Reason: "checked 2 h ago" must turn amber, and days end, also when nothing is ever announced.
+REDRAW_SECONDS = 600.0
 
 
 class LivePage(Protocol):
@@ -26,6 +28,7 @@ class LivePage(Protocol):
 
     client_id: int
     viewer: str
+    drawn_at: float
 
     def refresh(self) -> None:
         """Draw again what changed; called on the event loop."""
@@ -95,6 +98,8 @@ class Feed:
             started = time.monotonic()
             for page in list(self._pages):
                 await self._check(page)
+                if page in self._pages and time.monotonic() - page.drawn_at > REDRAW_SECONDS:
+                    page.refresh()
             log.debug("rights_checked seconds=%.2f", time.monotonic() - started)
 
     async def _check(self, page: LivePage) -> None:

@@ -70,20 +70,22 @@ class Shared:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry] = {}
+        self._good: dict[Key, Future[Any]] = {}
         self._generations: dict[int, int] = {}
 
-    def get(self, key: Key, load: Callable[[], T], wait: float) -> T:
+    def get(self, key: Key, load: Callable[[], T], wait: float, ttl: float | None = None) -> T:
         """The value of a key, loaded when absent or out of date.
 
         Args:
             key: Whose and which.
             load: How to get it; runs in a thread, once for all who ask at the same time.
             wait: Seconds to wait.
+            ttl: Seconds it is good for; shorter for what depends on rights.
 
         Raises:
             StillLoadingError: If it is not there after `wait` seconds; the load goes on.
         """
-        future = self._future(key, load)
+        future = self._future(key, load, self._ttl if ttl is None else ttl)
         try:
             value: T = future.result(timeout=wait)
         except LateError:
@@ -93,10 +95,12 @@ class Shared:
         return value
 
     def last(self, key: Key) -> Any:
-        """The value last loaded, however old, or None."""
-        entry = self._entries.get(key)
-        done = entry is not None and entry.future.done() and not entry.future.exception()
-        return entry.future.result() if entry is not None and done else None
+        """The value last loaded well, however old, or None."""
+        with self._lock:
+            entry, good = self._entries.get(key), self._good.get(key)
+        if entry is not None and entry.future.done() and not entry.future.exception():
+            return entry.future.result()
+        return good.result() if good is not None else None
 
     def forget(self, client_id: int) -> None:
         """Values of a client changed: load them anew when next asked."""
@@ -107,22 +111,26 @@ class Shared:
     def forget_viewer(self, viewer: str) -> None:
         """Drop everything loaded with a person's rights."""
         with self._lock:
-            for key in [k for k in self._entries if k.viewer == viewer]:
-                del self._entries[key]
+            for found in (self._entries, self._good):
+                for key in [k for k in found if k.viewer == viewer]:
+                    del found[key]
 
-    def _future(self, key: Key, load: Callable[[], T]) -> Future[T]:
+    def _future(self, key: Key, load: Callable[[], T], ttl: float) -> Future[T]:
         with self._lock:
             now, generation = self._clock(), self._generations.get(key.client_id, 0)
             entry = self._entries.get(key)
             if entry is not None and entry.generation == generation:
                 running = not entry.future.done()
-                fresh = now - entry.at < self._ttl and (running or not entry.future.exception())
+                fresh = now - entry.at < ttl and (running or not entry.future.exception())
                 if running or fresh:
                     return entry.future
             future = self._pool.submit(load)
+            if entry is not None and entry.future.done() and not entry.future.exception():
+                self._good[key] = entry.future
             # Reason: the generation from before the load; a change meanwhile makes it stale.
             self._entries[key] = _Entry(future, generation, now)
             if len(self._entries) > MOST_ENTRIES:
                 for old in sorted(self._entries, key=lambda k: self._entries[k].at)[:50]:
                     del self._entries[old]
+                    self._good.pop(old, None)
             return future

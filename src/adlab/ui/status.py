@@ -68,6 +68,9 @@ def make_strip(
         if fresh.changed_at:
             moved = "Last time a number moved."
             items.append(_since("changed", fresh.changed_at, now, detail=moved))
+    if not fresh.reaches(period) and fresh.since is not None:
+        begins = f"history begins {day(fresh.since, year=True)}"
+        items.append(Item(begins, "warn", detail="Earlier days are not loaded."))
     if fresh.loading:
         older = "Older days appear as they come."
         items.append(Item("history still loading", "warn", detail=older))

@@ -10,12 +10,14 @@ import pandas as pd
 from adlab.core.metrics import METRICS, MetricDef
 from adlab.ui.address import METRICS as SHOWN
 from adlab.ui.address import Address
-from adlab.ui.figures import Figures
-from adlab.ui.formats import MISSING, is_known, show, span
+from adlab.ui.figures import Figures, coverage
+from adlab.ui.formats import MISSING, is_known, percent, show, span
 from adlab.ui.variation import Verdict, judge
 from adlab.ui.wording import change_words
 
 WIDTH, HEIGHT = 120, 32
+# Above this a ratio speaks for the whole.
+WHOLE = 0.95
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Tile:
         change: The change in words.
         verdict: Chooses the colour; `usual` and `unknown` stay grey.
         why: What the colour rests on.
-        was: The value before, or "".
+        was: The value before, or what part of the spend the value speaks for.
         definition: Formula, caveat and days.
         spark: The days as a line, or None.
         link: Address that shows this metric in the chart.
@@ -79,6 +81,10 @@ def _tile(metric: MetricDef, figures: Figures, address: Address) -> Tile:
     if before is not None and is_known(old):
         was = f"was {show(metric, old, figures.currency, tile=True)}"
         why = f"{why} {show(metric, old, figures.currency)} on {span(before.period)}.".strip()
+    share, base = coverage(metric, now.parts)
+    if share < WHOLE:
+        was = f"covers {percent(share)} of {base}"
+        why = f"{why} Known for a part only: {was}.".strip()
     return Tile(
         name=metric.name, label=metric.label,
         value=show(metric, value, figures.currency, tile=True) if is_known(value) else MISSING,

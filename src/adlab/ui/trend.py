@@ -21,7 +21,7 @@ from adlab.ui.address import Address
 from adlab.ui.figures import Figures, epochs_in
 from adlab.ui.tiles import path
 from adlab.ui.variation import judge
-from adlab.ui.wording import before_words, chart_title
+from adlab.ui.wording import before_label, chart_title
 
 WIDTH = 1000.0
 MAIN, LOWER = 220.0, 84.0
@@ -82,11 +82,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class Flag:
-    """A definition change on the time axis."""
+    """A definition change on the time axis; `row` keeps labels of close ones apart."""
 
     at: float
     title: str
     detail: str
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,13 +137,13 @@ def make_trend(figures: Figures, address: Address, epochs: tuple[Epoch, ...] = E
             _panel(metric, figures, steps, MAIN, with_today, compare=True),
             _panel(other, figures, steps, LOWER, with_today, compare=False),
         ),
-        days=_days(steps),
+        days=_days(steps, figures.step),
         flags=_flags(epochs, figures, steps),
         hover=_hover((metric, other), figures, steps, with_today),
         rows=_rows((metric, other), figures, steps, with_today),
         columns=("Day" if figures.step == 1 else "Week from", metric.label, *(
             [f"{metric.label} before"] if before else []), other.label),
-        before_label=before_words(address, now.period) if before else "",
+        before_label=before_label(address, now.period) if before else "",
         today=with_today,
     )  # fmt: skip
 
@@ -243,20 +244,25 @@ def nice_ticks(values: np.ndarray, *, zero: bool, most: int) -> list[float]:
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def _days(steps: list[Any], wanted: int = 8) -> tuple[Tick, ...]:
+def _days(steps: list[Any], step: int, wanted: int = 8) -> tuple[Tick, ...]:
     stride = max(1, math.ceil(len(steps) / wanted))
     shown = range((len(steps) - 1) % stride, len(steps), stride)
     return tuple(
-        Tick((i + 0.5) / len(steps) * 100, formats.day(steps[i]), minor=bool(n % 2))
+        Tick(
+            (i + 0.5) / len(steps) * 100,
+            formats.day(steps[i]) if step == 1 else f"{steps[i]:%b %Y}",
+            minor=bool(n % 2),
+        )
         for n, i in enumerate(reversed(shown))
     )
 
 
 def _flags(epochs: tuple[Epoch, ...], figures: Figures, steps: list[Any]) -> tuple[Flag, ...]:
-    out = []
+    out: list[Flag] = []
     for e in epochs_in(epochs, figures.now.period):
-        place = (e.starts_on - steps[0]).days / figures.step / len(steps) * 100
-        out.append(Flag(round(place, 2), e.title, f"{formats.day(e.starts_on)}: {e.detail}"))
+        place = round((e.starts_on - steps[0]).days / figures.step / len(steps) * 100, 2)
+        row = (out[-1].row + 1) % 3 if out and place - out[-1].at < 25 else 0
+        out.append(Flag(place, e.title, f"{formats.day(e.starts_on)}: {e.detail}", row))
     return tuple(out)
 
 
@@ -283,5 +289,3 @@ def _rows(
     hover = _hover(metrics, figures, steps, today)
     columns = [values for _, values in hover["rows"]]
     return tuple(zip(hover["x"], *columns, strict=True))
-
-

@@ -38,7 +38,7 @@ class Change:
 
 
 def judge(metric: MetricDef, now: pd.DataFrame, before: pd.DataFrame | None) -> Change:
-    """Compare two periods of daily components of a metric.
+    """Compare two periods of daily components of a metric: totals, or ratios of sums.
 
     Args:
         metric: Which.
@@ -77,9 +77,7 @@ def _reading(metric: MetricDef, relative: float) -> Verdict:
     return "better" if (relative > 0) == (metric.better == "up") else "worse"
 
 
-def _columns(
-    metric: MetricDef, parts: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _columns(metric: MetricDef, parts: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
     if metric.kind == "ratio":
         return (
             parts[f"n_{metric.name}"].to_numpy(dtype=float),
@@ -91,14 +89,12 @@ def _columns(
 def _rate(above: np.ndarray, below: np.ndarray | None) -> float:
     total = float(np.nansum(above))
     if below is None:
-        return total / max(1, int(np.sum(~np.isnan(above))))
+        return total
     under = float(np.nansum(below))
     return total / under if under else float("nan")
 
 
-def _error(
-    metric: MetricDef, days: pd.Index, above: np.ndarray, below: np.ndarray | None
-) -> float:
+def _error(metric: MetricDef, days: pd.Index, above: np.ndarray, below: np.ndarray | None) -> float:
     """Standard error of the logarithm of a period's rate."""
     weekdays = np.array([d.weekday() for d in days])
     base = np.ones_like(above) if below is None else below

@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from bokeh.core.properties import Any as AnyProperty
 from bokeh.core.properties import String
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 # Seconds the first document waits for slow parts; they follow over the websocket.
 FIRST_WAIT = 0.15
+THEME_COOKIE = "adlab_theme"
 LONG_WAIT = 60.0
 
 
@@ -95,6 +98,7 @@ class Page:
         self._number = 0
         self._query = ""
         self._ended = False
+        self.drawn_at = time.monotonic()
 
     def open(self, query: str, template: str) -> Drawn:
         """Draw the first document and listen to the browser."""
@@ -163,13 +167,14 @@ class Page:
         self._send(
             {
                 "number": number, "regions": changed, "query": drawn.query,
-                "title": drawn.title, "say": drawn.say,
+                "title": drawn.title, "say": drawn.say, "pending": drawn.pending,
             }
         )  # fmt: skip
 
     def _remember(self, drawn: Drawn) -> None:
         self._sent = dict(drawn.regions)
         self._query = drawn.query
+        self.drawn_at = time.monotonic()
         self.client_id = drawn.client_id
 
     def _send(self, patch: dict[str, Any]) -> None:
@@ -206,9 +211,11 @@ def serve(board: Board, visit: Visit, template: str = "board") -> Page:
     document = pn.state.curdoc
     request = document.session_context.request if document.session_context else None
     arguments = request.arguments if request is not None else {}
-    from urllib.parse import urlencode
-
-    query = urlencode([(k, v[-1].decode("utf-8", "replace")) for k, v in arguments.items() if v])
+    pairs = {k: v[-1].decode("utf-8", "replace") for k, v in arguments.items() if v}
+    chosen = (pn.state.cookies or {}).get(THEME_COOKIE, "")
+    if chosen in ("light", "dark"):
+        pairs.setdefault("theme", chosen)
+    query = urlencode(pairs)
     page = Page(document, board, visit)
     page.open(query, template)
     return page

@@ -8,8 +8,8 @@ from datetime import date
 from adlab.core.metrics import METRICS, MetricDef
 from adlab.core.periods import DateRange
 from adlab.ui.address import Address
-from adlab.ui.figures import Figures
-from adlab.ui.formats import is_known, percent, show, weekday
+from adlab.ui.figures import Figures, coverage
+from adlab.ui.formats import day, is_known, percent, show, weekday
 from adlab.ui.variation import Change, judge
 
 # What a ratio is made of, so that its change can be laid at one part's door: sign, parts.
@@ -20,9 +20,13 @@ _DRIVERS: dict[str, tuple[tuple[str, str, float], ...]] = {
 }  # fmt: skip
 
 
+# A ratio known for less of the spend than this is no headline.
+ENOUGH_COVERED = 0.8
+
+
 def period_words(address: Address, period: DateRange) -> str:
     """The chosen days in words: `the last 30 days`, `this month so far`."""
-    if address.range.endswith("d"):
+    if address.range.removesuffix("d").isdigit():
         return f"the last {period.days} days"
     named = {"mtd": "this month so far", "last_month": "last month", "13m": "the last 13 months"}
     if address.range in named:
@@ -36,9 +40,17 @@ def before_words(address: Address, period: DateRange) -> str:
         return "the same days last year"
     if address.range == "mtd":
         return "the same days last month"
-    if address.range == "last_month":
-        return "the month before"
+    named = {"last_month": "the month before", "13m": "the 13 months before"}
+    if address.range in named:
+        return named[address.range]
     return f"the {period.days} before" if period.days > 1 else "the day before"
+
+
+def before_label(address: Address, period: DateRange) -> str:
+    """The same as a label, for legends: `30 days before`."""
+    if address.compare == "previous" and address.range not in ("mtd", "last_month", "13m"):
+        return f"{period.days} days before" if period.days > 1 else "day before"
+    return before_words(address, period).removeprefix("the ")
 
 
 def headline(figures: Figures, address: Address) -> str:
@@ -80,7 +92,8 @@ def _result(figures: Figures) -> tuple[MetricDef, Change] | None:
     """The metric that says most about results: ROAS, else cost per purchase, else CTR."""
     for name in ("roas", "cpa", "link_ctr"):
         value = figures.now.totals.get(name)
-        if is_known(value) and value:
+        share, _ = coverage(METRICS[name], figures.now.parts)
+        if is_known(value) and value and share > ENOUGH_COVERED:
             before = figures.before.parts if figures.before else None
             return METRICS[name], judge(METRICS[name], figures.now.parts, before)
     return None
@@ -89,8 +102,8 @@ def _result(figures: Figures) -> tuple[MetricDef, Change] | None:
 def chart_title(metric: MetricDef, figures: Figures, address: Address, judged: Change) -> str:
     """The finding of the chart in one sentence."""
     label = metric.label
-    days = figures.now.days.get(metric.name)
-    if days is None or days.dropna().empty:
+    steps = figures.now.buckets.get(metric.name)
+    if steps is None or steps.dropna().empty:
         return f"{label}: nothing known for these days"
     if judged.relative is not None and figures.before is not None:
         before = before_words(address, figures.now.period)
@@ -99,11 +112,13 @@ def chart_title(metric: MetricDef, figures: Figures, address: Address, judged: C
         verb = "rose" if judged.relative > 0 else "fell"
         blame = _blame(figures, metric)
         return f"{label} {verb} {percent(judged.relative)} against {before}{blame}"
-    lowest = metric.better == "down"
-    place = int(days.argmin() if lowest else days.argmax())
-    best: date = figures.now.days.index[place]
-    value = show(metric, float(days.iloc[place]), figures.currency)
-    return f"{label} was {'lowest' if lowest else 'highest'} on {weekday(best)}: {value}"
+    known, lowest = steps.dropna(), metric.better == "down"
+    place = int(known.argmin() if lowest else known.argmax())
+    best: date = known.index[place]
+    week = f"in the week from {day(best, year=True)}"
+    when = f"on {weekday(best)}" if figures.step == 1 else week
+    value = show(metric, float(known.iloc[place]), figures.currency)
+    return f"{label} was {'lowest' if lowest else 'highest'} {when}: {value}"
 
 
 def _signed(change: float) -> str:
@@ -126,12 +141,6 @@ def _blame(figures: Figures, metric: MetricDef) -> str:
     return f", mostly {word}" if top > 0.5 else ""
 
 
-WORDS = {
-    "usual": "usual", "better": "better", "worse": "worse", "more": "more", "less": "less",
-    "unknown": "",
-}  # fmt: skip
-
-
 def change_words(change: Change) -> tuple[str, str, str]:
     """Arrow, text and explanation of a change, for tiles."""
     if change.relative is None:
@@ -145,4 +154,5 @@ def change_words(change: Change) -> tuple[str, str, str]:
         if change.verdict == "usual"
         else f"Outside usual day-to-day variation (about ±{percent(change.band)})."
     )
-    return arrow, f"{text} {WORDS[change.verdict]}", why
+    words = {"more": f"{text} more", "less": f"{text} less"}
+    return arrow, words.get(change.verdict, f"{text} · {change.verdict}"), why

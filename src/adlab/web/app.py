@@ -121,8 +121,10 @@ def _add_pages(app: FastAPI) -> None:
             answer: Response = RedirectResponse(f"boards/client?client={quote(cards[0].slug)}", 303)
         else:
             answer = HTMLResponse(
-                render("home", cards=cards, viewer=viewer, brand=house_brand(), theme="auto",
-                       demo=request.app.state.config.demo)
+                render(
+                    "home", cards=cards, viewer=viewer, brand=house_brand(),
+                    theme=_theme(request), demo=request.app.state.config.demo,
+                )
             )  # fmt: skip
         _renew(request, answer, session)
         return answer
@@ -180,6 +182,11 @@ def _renew(request: Request, answer: Response, session: Session) -> None:
     fresh = request.app.state.sessions.renew(session)
     if fresh is not None:
         _set_cookie(request, answer, fresh)
+
+
+def _theme(request: Request) -> str:
+    chosen = request.cookies.get("adlab_theme", "")
+    return chosen if chosen in ("light", "dark") else "auto"
 
 
 def _is_https(request: Request) -> bool:

@@ -82,6 +82,7 @@ def make_server(
         include_headers=["Host"], extra_patterns=handlers.patterns(guard),
         check_unused_sessions_milliseconds=5_000, unused_session_lifetime_milliseconds=15_000,
         session_token_expiration=600, keep_alive_milliseconds=27_000, compress_response=True,
+        boards_prefix=prefix, default_handler_class=handlers.Nowhere,
         websocket_max_message_size=MEGABYTES_IN * 1024 * 1024,
         secret_key=derived_key(sessions.key).encode(), sign_sessions=True,
     )  # fmt: skip
@@ -130,6 +131,8 @@ def main() -> None:
     parser.add_argument("--recheck-seconds", type=float, default=30.0)
     given = parser.parse_args()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    # Reason: a mistyped address or an ended session is no news to whoever runs this.
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)
     try:
         server = make_server(
             read_config(), host=given.host, port=given.port, prefix=given.prefix,

@@ -45,9 +45,10 @@ class Scope:
 
 
 def load_figures(reader: Reader, scope: Scope) -> list[Figures]:
-    """Totals and days, one entry a currency, the largest spend first."""
+    """Totals and days, one entry a currency, by its code; days without numbers give none."""
     currencies = load_currencies(reader, scope.client_id)
-    until = max(scope.period.until, scope.today)
+    adjacent = scope.period.until + timedelta(days=1) == scope.today
+    until = scope.today if adjacent else scope.period.until
     now = _days(reader, scope, DateRange(scope.period.since, until), currencies)
     before = _days(reader, scope, scope.before, currencies) if scope.before else None
     step = 1 if scope.period.days <= DAILY_UP_TO else 7
@@ -55,22 +56,23 @@ def load_figures(reader: Reader, scope: Scope) -> list[Figures]:
     for currency in sorted(now["currency"].unique()):
         mine = now[now["currency"] == currency].drop(columns="currency").set_index("date")
         inside = mine[mine.index <= scope.period.until]
+        if inside.empty:
+            continue
         old = None
         if before is not None and scope.before is not None:
             rows = before[before["currency"] == currency].drop(columns="currency")
             old = _span(scope.before, rows.set_index("date"), step)
-        current = mine[mine.index == scope.today] if scope.today > scope.period.until else mine[:0]
-        adjacent = scope.period.until + timedelta(days=1) == scope.today
+        current = mine[mine.index > scope.period.until]
         found.append(
             Figures(
                 str(currency), _span(scope.period, inside, step), old,
                 _plain_numbers(values(current, LOADED).iloc[0])
-                if len(current) and adjacent
+                if len(current)
                 else {},
                 step,
             )
         )  # fmt: skip
-    return sorted(found, key=lambda f: -_known(f.now.totals["spend"]))
+    return found
 
 
 def load_currencies(reader: Reader, client_id: int) -> dict[int, str]:
@@ -83,9 +85,7 @@ def _days(
     reader: Reader, scope: Scope, period: DateRange, currencies: Mapping[int, str]
 ) -> pd.DataFrame:
     level = Level.CAMPAIGN if scope.campaigns else Level.ACCOUNT
-    query = InsightsQuery(
-        (scope.client_id,), level, period, LOADED, 1, scope.campaigns or None
-    )
+    query = InsightsQuery((scope.client_id,), level, period, LOADED, 1, scope.campaigns or None)
     rows = load_rows(reader, query)
     rows["currency"] = rows["account_id"].map(currencies)
     summed = sum_rows(rows, ["currency", "date"]).reset_index()
@@ -150,6 +150,8 @@ def load_freshness(
                     if s["account_id"] == i and s["checked_at"]), default=None)
                for i in live]  # fmt: skip
     today = min(today_in(z, now) for z in timezones)
+    starts = [min(s["since"] for s in read if s["account_id"] == i)
+              for i in {s["account_id"] for s in read}]  # fmt: skip
     return Freshness(
         checked_at=min((c for c in checked if c), default=None),
         changed_at=max((s["changed_at"] for s in read if s["changed_at"]), default=None),
@@ -161,6 +163,7 @@ def load_freshness(
         last_day=newest_day(reader, [client_id]),
         connection=connection,
         imported=bool(accounts) and not live,
+        since=max(starts, default=None),
     )  # fmt: skip
 
 
@@ -172,7 +175,3 @@ def _plain(state: Mapping[str, Any]) -> str:
 
 def _plain_numbers(row: pd.Series[float]) -> dict[str, float]:
     return {str(k): float(v) for k, v in row.items()}
-
-
-def _known(value: float) -> float:
-    return value if value == value else 0.0

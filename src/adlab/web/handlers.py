@@ -22,7 +22,14 @@ from adlab.ui.live import FEED
 from adlab.ui.pages import message_page
 from adlab.ui.visit import Visit
 from adlab.web.headers import SECURITY_HEADERS
-from adlab.web.sessions import COOKIE, Session, Sessions, cookie_flags
+from adlab.web.sessions import (
+    ABSOLUTE_SECONDS,
+    COOKIE,
+    IDLE_SECONDS,
+    Session,
+    Sessions,
+    cookie_flags,
+)
 from adlab.web.viewers import Viewer, Viewers
 
 VISIT_COOKIE = "adlab_visit"
@@ -40,11 +47,27 @@ class Guard:
     def __init__(self, sessions: Sessions, viewers: Viewers) -> None:
         self.sessions = sessions
         self.viewers = viewers
+        self._seen: dict[tuple[int, int], float] = {}
 
     def session_of(self, handler: RequestHandler) -> Session | None:
         """The session of a request's cookie."""
         found = handler.request.cookies.get(COOKIE)
-        return self.sessions.read(found.value if found else None)
+        session = self.sessions.read(found.value if found else None)
+        if session is not None:
+            self._note(session, session.seen_at)
+        return session
+
+    def alive(self, session: Session) -> str | None:
+        """Note a sign of life; a fresh cookie when the old one is a minute old."""
+        self._note(session, self.sessions.now())
+        return self.sessions.renew(session)
+
+    def _note(self, session: Session, at: float) -> None:
+        key = (session.person_id, session.started_at)
+        self._seen[key] = max(at, self._seen.get(key, 0.0))
+        if len(self._seen) > 10_000:
+            now = self.sessions.now()
+            self._seen = {k: t for k, t in self._seen.items() if now - t < IDLE_SECONDS}
 
     async def get_user(self, handler: RequestHandler) -> str | None:
         """Bokeh's hook for pages and websockets: the person's name, or None.
@@ -90,9 +113,11 @@ class Guard:
 
     def _checker(self, viewer: Viewer, session: Session) -> Callable[[], str]:
         def check() -> str:
-            now = self.sessions._clock()
-            if now - session.started_at >= 12 * 3600:
+            now = self.sessions.now()
+            if now - session.started_at >= ABSOLUTE_SECONDS:
                 return "Your session has ended after twelve hours."
+            if now - self._seen.get((session.person_id, session.started_at), 0) > IDLE_SECONDS:
+                return "Your session has ended after thirty minutes without a sign of life."
             if self.viewers.find(viewer.person_id) is None:
                 return "Your access to adlab has ended."
             return ""
@@ -123,7 +148,7 @@ class _Provider(AuthProvider):  # type: ignore[misc]  # bokeh is untyped
 
     @property
     def get_login_url(self) -> Callable[[RequestHandler], str]:
-        return lambda handler: f"/login?next={quote(handler.request.uri, safe='')}"
+        return lambda handler: "../login"
 
     @property
     def login_handler(self) -> None:
@@ -144,6 +169,7 @@ class _Secured(RequestHandler):  # type: ignore[misc]  # tornado is not followed
     def set_default_headers(self) -> None:
         for name, value in SECURITY_HEADERS.items():
             self.set_header(name, value)
+        self.set_header("Cache-Control", "no-store")
         self.clear_header("Server")
 
     def write_error(self, status_code: int, **_: Any) -> None:
@@ -152,7 +178,12 @@ class _Secured(RequestHandler):  # type: ignore[misc]  # tornado is not followed
             404: ("There is no such page.", "The address may be old or mistyped."),
         }.get(status_code, ("Something broke on our side.", "Try again in a minute."))
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(message_page(title, text, root="/boards/", button=("Start page", "/")))
+        # Reason: assets lie beside the boards, whatever stands before them in the public address.
+        prefix = self.settings.get("boards_prefix", "")
+        deeper = self.request.path.removeprefix(prefix).strip("/").count("/")
+        home = "../" * (deeper + 1)
+        root = "../" * deeper
+        self.finish(message_page(title, text, root=root, button=("Start page", home)))
 
 
 class BoardPage(_Secured, panel_server.DocHandler):  # type: ignore[misc]
@@ -167,7 +198,9 @@ class BoardPage(_Secured, panel_server.DocHandler):  # type: ignore[misc]
             self.send_error(403)
             return
         if self.current_user is None:
-            self.redirect(self.get_login_url())
+            # Reason: relative, because only the proxy knows what stands before us; and not Panel's
+            # own way, which looks for a login among the boards.
+            self.redirect(f"../login?next={quote(self.request.uri, safe='')}")
             return
         renew(self, GUARD[0])
         await super().get(*args, **kwargs)
@@ -187,7 +220,7 @@ class Seen(_Secured):
         if guard.session_of(self) is None:
             self.set_status(401)
             return
-        if "idle" not in self.request.arguments and self.request.query != "idle":
+        if self.request.query != "idle":
             renew(self, guard)
         self.set_status(204)
 
@@ -215,6 +248,22 @@ class Assets(_Secured):
     head = get
 
 
+class Start(_Secured):
+    """The boards' own address leads to the person's start page."""
+
+    def get(self) -> None:
+        """Go there."""
+        self.redirect("../" if self.request.path.endswith("/") else "./")
+
+
+class Nowhere(_Secured):
+    """Any address without a board."""
+
+    def prepare(self) -> None:
+        """Say so."""
+        self.send_error(404)
+
+
 class Alive(RequestHandler):  # type: ignore[misc]  # tornado is not followed
     """Says that the process answers."""
 
@@ -227,7 +276,7 @@ class Alive(RequestHandler):  # type: ignore[misc]  # tornado is not followed
 def renew(handler: RequestHandler, guard: Guard) -> None:
     """Renew the cookie when its last sign of life is a minute old."""
     session = guard.session_of(handler)
-    fresh = guard.sessions.renew(session) if session is not None else None
+    fresh = guard.alive(session) if session is not None else None
     if fresh is not None:
         secure = handler.request.protocol == "https"
         handler.set_cookie(COOKIE, fresh, **cookie_flags(secure))
@@ -250,4 +299,5 @@ def patterns(guard: Guard) -> list[tuple[Any, ...]]:
         (r"/assets/([0-9a-f]+)/([A-Za-z0-9._-]+)", Assets),
         (r"/seen", Seen),
         (r"/alive", Alive),
+        (r"/?", Start),
     ]

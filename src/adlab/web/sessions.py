@@ -72,6 +72,10 @@ class Sessions:
         self._visit = _Signer(secret, "adlab visit", clock)
         self.key = secret
 
+    def now(self) -> float:
+        """Epoch seconds."""
+        return self._clock()
+
     def issue(self, person_id: int) -> str:
         """The cookie of a person who has just logged in."""
         return self._write(self._cookie, Session(person_id, int(self._clock()), 0))

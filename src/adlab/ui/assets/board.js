@@ -10,6 +10,7 @@
   let number = 0
   let closed = false
   let spokeAt = 0
+  let later = null
 
   // ---- the wire -------------------------------------------------------------------------------
   const session = $("#session")
@@ -23,6 +24,9 @@
     if (wire.patch) take(wire.patch)
     if (document.body.dataset.pending === "yes" || number) ask(location.search)
     html.dataset.live = "yes"
+  }
+  function painted() {
+    requestAnimationFrame(() => setTimeout(() => { html.dataset.painted = "yes" }, 0))
   }
 
   function ask(search) {
@@ -38,7 +42,9 @@
     if (patch.end) return end(patch.end)
     if (patch.number < number) return
     document.body.classList.remove("pending")
-    if (patch.failed) return say("The board could not be drawn. It will be tried again.", true)
+    clearTimeout(later)
+    if (patch.failed || patch.pending) later = setTimeout(() => ask(location.search), 5000)
+    if (patch.failed) return say("The board could not be drawn. It is tried again in a moment.", true)
     const kpis = Object.fromEntries($$("[data-kpi]").map((el, i) => [`${i}${el.dataset.kpi}`, el.textContent]))
     const focus = document.activeElement?.dataset?.key
     const inside = document.activeElement?.closest("[data-region]")?.dataset.region
@@ -66,6 +72,7 @@
     if (location.search !== `?${patch.query}`) history.replaceState(null, "", wanted)
     tools(new URLSearchParams(patch.query))
     times()
+    painted()
     if (patch.say && Date.now() - spokeAt > 60000) {
       spokeAt = Date.now()
       $("#said").textContent = patch.say
@@ -136,7 +143,11 @@
     }
     if (event.target.closest("[data-theme-toggle]")) theme()
     if (event.target.closest("[data-download]")) download()
+    if (event.target.closest("[data-logout]")) tabs.postMessage("logged out")
   })
+  // Other tabs ask whether they may stay; the answer is the login page.
+  const tabs = new BroadcastChannel("adlab")
+  tabs.onmessage = () => setTimeout(() => location.reload(), 500)
   addEventListener("popstate", () => ask(location.search))
 
   let typing = null
@@ -163,6 +174,7 @@
     const dark = html.dataset.theme
       ? html.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches
     html.dataset.theme = dark ? "light" : "dark"
+    document.cookie = `adlab_theme=${html.dataset.theme}; path=/; max-age=31536000; samesite=lax`
     go(changedKeepingPage("theme", html.dataset.theme), {replace: true})
   }
   function changedKeepingPage(name, value) {
@@ -345,6 +357,7 @@
     else hint(null)
   })
 
+  if (document.body.dataset.pending !== "yes") painted()
   connect().catch(error => {
     console.error(error)
     html.dataset.live = "no"

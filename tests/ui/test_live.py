@@ -1,0 +1,75 @@
+"""The feed: bursts become one refresh, foreign clients none, lost rights clear the page."""
+
+from __future__ import annotations
+
+import asyncio
+
+from adlab.ui.live import Feed
+from adlab.ui.shared import Shared
+
+
+class Page:
+    """An open page that only counts."""
+
+    drawn_at = 1e12
+
+    def __init__(self, client_id: int, lost: str = "") -> None:
+        self.client_id = client_id
+        self.viewer = "v_aaaaaaaaaaaa"
+        self.lost = lost
+        self.refreshed = 0
+        self.ended = ""
+
+    def refresh(self) -> None:
+        self.refreshed += 1
+
+    def check(self) -> str:
+        if self.lost == "error":
+            raise OSError("database away")
+        return self.lost
+
+    def changed_at(self) -> int:
+        return 0
+
+    def end(self, why: str) -> None:
+        self.ended = why
+
+
+def test_a_burst_becomes_one_refresh_of_the_right_pages() -> None:
+    async def scene() -> tuple[int, int]:
+        feed, mine, other = Feed(Shared()), Page(1), Page(2)
+        feed.join(mine)
+        feed.join(other)
+        for _ in range(20):
+            feed.announce([1])
+        await asyncio.sleep(0.5)
+        return mine.refreshed, other.refreshed
+
+    assert asyncio.run(scene()) == (1, 0)
+
+
+def test_after_a_lost_connection_every_page_looks_again() -> None:
+    async def scene() -> list[int]:
+        feed = Feed(Shared())
+        pages = [Page(1), Page(2), Page(2)]
+        for page in pages:
+            feed.join(page)
+        feed.announce_all()
+        await asyncio.sleep(0.5)
+        return [p.refreshed for p in pages]
+
+    assert asyncio.run(scene()) == [1, 1, 1]
+
+
+def test_pages_are_cleared_when_rights_end_and_kept_when_nobody_can_tell() -> None:
+    async def scene() -> list[tuple[str, bool]]:
+        feed = Feed(Shared())
+        pages = [Page(1), Page(1, "Your access has ended."), Page(1, "error")]
+        for page in pages:
+            feed.join(page)
+        task = asyncio.create_task(feed.watch_rights(0.05))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        return [(p.ended, p in feed.pages) for p in pages]
+
+    assert asyncio.run(scene()) == [("", True), ("Your access has ended.", False), ("", True)]
