@@ -22,7 +22,7 @@ from adlab.core.errors import (
 )
 from adlab.meta.client import Retry
 
-from .wire import TOKEN, FakeTime, failure, graph
+from .wire import TOKEN, Answer, FakeTime, failure, graph
 
 FINE = {"id": "act_1001"}
 BUC = '{"1001":[{"type":"ads_insights","call_count":100,"estimated_time_to_regain_access":%d}]}'
@@ -245,10 +245,11 @@ def test_no_error_text_or_log_line_holds_the_token(
     token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    echo = {
-        "message": f"Malformed access token {token}", "error_user_msg": f"Bad: {token}",
-    }  # fmt: skip
-    answers = [
+    echo: dict[str, Any] = {
+        "message": f"Malformed access token {token}",
+        "error_user_msg": f"Bad: {token}",
+    }
+    answers: list[Answer] = [
         failure(code, subcode, **echo)
         for code, subcode in ((190, 467), (100, None), (200, None), (2, None), (17, None))
     ]
