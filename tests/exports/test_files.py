@@ -177,6 +177,11 @@ def test_a_mapped_header_that_stands_twice(tmp_path: Path) -> None:
         read_layout(_file(tmp_path, "Day,Cost,cost\n2026-11-01,1,2\n"), mapping)
 
 
+def test_a_recognised_header_that_stands_twice(tmp_path: Path) -> None:
+    with pytest.raises(ImportRejectedError, match="more than once"):
+        read_layout(_file(tmp_path, "Day,Impressions,impressions\n2026-11-01,1,2\n"))
+
+
 def test_rows_of_several_days_are_refused(tmp_path: Path) -> None:
     head = "Reporting starts,Reporting ends,Campaign name,Impressions\n"
     with pytest.raises(ImportRejectedError, match="covers several days") as caught:

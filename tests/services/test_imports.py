@@ -388,6 +388,46 @@ def test_the_pair_can_be_compared(owner_engine: Engine, database_url: str, bring
     lab.close()
 
 
+def test_rejects_go_elsewhere_when_the_folder_is_closed(
+    owner_engine: Engine, bring: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    # Reason: root may write everywhere, but nobody writes a file where a folder stands.
+    (tmp_path / "f.csv.rejects.csv").mkdir()
+    report = bring(TWO + "A,never,1,1,1,1,1\n", skip_bad=True)
+    assert report.rejects == elsewhere / "f.csv.rejects.csv"
+    assert report.rejects.is_file()
+
+
+def test_the_pair_can_be_drawn(owner_engine: Engine, database_url: str, bring: Import) -> None:
+    import holoviews
+
+    from adlab.core.errors import UnknownMetricError
+    from adlab.storage.tenancy import LoginReader
+    from adlab.workbench.lab import Workbench
+
+    for name in ("control_group.csv", "test_group.csv"):
+        bring((DATA / name).read_text(encoding="utf-8"), name=name, mapping=MAPPING)
+    lab = Workbench(LoginReader(database_url), now=lambda: NOW)
+    asked = {"since": "2019-08-01", "until": "2019-08-30", "metrics": ("spend", "link_ctr")}
+    frame = lab.client("acme").insights(**asked)
+    drawn = holoviews.render(frame.plot.trend("link_ctr"), backend="bokeh")
+    assert drawn.title.text == "CTR (link) per campaign, acme, 2019-08-01 to 2019-08-30"
+    assert drawn.yaxis[0].axis_label == "CTR (link) (%)"
+    assert holoviews.render(frame.plot(), backend="bokeh").yaxis[0].axis_label == "Spend (USD)"
+    whole = lab.client("acme").insights(**asked, time_increment="all_days")
+    assert holoviews.render(whole.plot(), backend="bokeh") is not None
+    with pytest.raises(ValueError, match="no dates"):
+        whole.plot.trend()
+    with pytest.raises(ValueError, match="no column 'roas'"):
+        frame.plot("roas")
+    with pytest.raises(UnknownMetricError):
+        frame.plot("beauty")
+    lab.close()
+
+
 def test_the_command(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

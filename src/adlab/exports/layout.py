@@ -144,6 +144,8 @@ def _mapped(headers: tuple[str, ...], mapping: Mapping) -> dict[str, int]:
     known = recognise(headers)
     if known.get("starts") == columns["date"] and "ends" in known:
         columns["ends"] = known["ends"]
+    if "currency" in known and known["currency"] not in columns.values():
+        columns["currency"] = known["currency"]
     return columns
 
 
@@ -162,6 +164,13 @@ def _recognised(headers: tuple[str, ...]) -> dict[str, int]:
         raise ImportRejectedError("The file has no column with the day of each row.", advice)
     if not any(m in columns for m in METRICS):
         raise ImportRejectedError("The file has no column with a number adlab knows.", advice)
+    keys = [key(h) for h in headers]
+    for name, index in columns.items():
+        if keys.count(keys[index]) > 1:
+            raise ImportRejectedError(
+                f"The header {headers[index]!r} (for {name}) stands more than once in the file.",
+                "Export it without the second one, or rename it.",
+            )
     return columns
 
 

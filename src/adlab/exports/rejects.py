@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from adlab.core.errors import ImportRejectedError
 
 
 class Rejects:
@@ -44,18 +45,25 @@ class Rejects:
 
     @property
     def target(self) -> Path:
-        """Where the rows will go: next to the file, else a folder that can be written."""
-        name = f"{self._source.name}.rejects.csv"
-        for folder in (self._source.resolve().parent, Path.cwd()):
-            if os.access(folder, os.W_OK):
-                return folder / name
-        return Path(tempfile.gettempdir()) / name
+        """Where the rows are meant to go: next to the file."""
+        return self._source.resolve().parent / f"{self._source.name}.rejects.csv"
 
     def save(self) -> Path:
-        """Write the file and return where it is."""
-        target = self.target
+        """Write the rows next to the file, else into a folder that can be written; where it was.
+
+        Raises:
+            ImportRejectedError: If no folder can be written.
+        """
         self._file.flush()
-        self._file.seek(0)
-        with target.open("w", encoding="utf-8-sig", newline="") as out:
-            shutil.copyfileobj(self._file, out)
-        return target
+        for folder in (self.target.parent, Path.cwd(), Path(tempfile.gettempdir())):
+            self._file.seek(0)
+            try:
+                with (folder / self.target.name).open("w", encoding="utf-8-sig", newline="") as out:
+                    shutil.copyfileobj(self._file, out)
+            except OSError:
+                continue
+            return folder / self.target.name
+        raise ImportRejectedError(
+            f"The rejected rows of {self._source.name} can be written nowhere.",
+            "Make its folder writable.",
+        )

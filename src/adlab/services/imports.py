@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -150,21 +150,17 @@ def import_file(
         try:
             with transaction(engine) as connection:
                 report = work.run(connection)
+                if report.bad_rows and report.status == "imported":
+                    # Reason: inside the transaction, so that rows left out are never lost.
+                    report = replace(report, rejects=rejects.save())
                 if request.dry_run:
                     raise _Kept(report)
         except _Kept as kept:
             return kept.report
-        if report.status == "imported":
-            if report.bad_rows:
-                rejects.save()
-            tell(
-                work.client.client_id,
-                {"kind": "insights", "level": report.level, "since": str(report.since),
-                 "until": str(report.until)},
-            )  # fmt: skip
-        log.info(
-            "file_imported status=%s rows=%s client=%s", report.status, report.rows, report.client
-        )
+    if report.status == "imported":
+        span = {"since": str(report.since), "until": str(report.until)}
+        tell(work.client.client_id, {"kind": "insights", "level": report.level, **span})
+    log.info("file_imported status=%s rows=%s client=%s", report.status, report.rows, report.client)
     return report
 
 

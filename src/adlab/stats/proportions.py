@@ -24,6 +24,15 @@ from scipy import optimize, stats
 from adlab.stats.aggregates import RateTotals
 from adlab.stats.comparison import ArmComparison, Method, Verdict
 
+__all__ = [
+    "ArmComparison",
+    "compare_rates",
+    "dispersion",
+    "newcombe_interval",
+    "score_ratio_interval",
+    "z_test",
+]
+
 # Reason: below this many events in an arm a log-normal interval misses its cover, and a wobble of
 # the days adds less than a tenth to the counting noise.
 LOW_COUNT = 30
