@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
+from typer import exceptions
 
 from adlab.cli import output
 
@@ -40,16 +40,25 @@ def _register() -> None:
 _register()
 
 
-@app.callback()
-def _top(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
-) -> None:
-    """Analytics and optimisation workbench for Meta advertising."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from adlab import __version__
 
         output.data(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: bool = typer.Option(
+        False,
+        "--version",
+        is_eager=True,
+        callback=_print_version,
+        help="Print the version and stop.",
+    ),
+) -> None:
+    """Analytics and optimisation workbench for Meta advertising."""
 
 
 def main() -> None:
@@ -70,13 +79,17 @@ def run(arguments: list[str]) -> int:
 
     try:
         code = app(arguments, prog_name="adlab", standalone_mode=False)
-    except click.exceptions.Exit as stop:
+    except exceptions.Exit as stop:
         return int(stop.exit_code)
-    except click.UsageError as error:
-        where = f" (try: {error.ctx.command_path} --help)" if error.ctx else ""
+    except exceptions.TyperException as error:
+        if not arguments:
+            output.say(error.format_message())
+            return 2
+        context = getattr(error, "ctx", None)
+        where = f" (try: {context.command_path} --help)" if context else ""
         output.problem(f"{error.format_message()}{where}")
-        return 2
-    except (click.Abort, KeyboardInterrupt):
+        return int(getattr(error, "exit_code", 2))
+    except (exceptions.Abort, KeyboardInterrupt):
         output.problem("Interrupted; what was committed before is safe.")
         return 1
     except AdlabError as error:
