@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -20,6 +20,14 @@ from adlab.core.errors import SettingsError
 
 FLOOR_VERSION = (25, 0)
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        # Reason: Python's own text repeats the address, and with it the password.
+        raise ValueError("it is not an address") from None
 
 
 class DatabaseSettings(BaseModel):
@@ -47,7 +55,7 @@ class RedisSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _check(cls, value: SecretStr | None) -> SecretStr | None:
-        scheme = urlsplit(value.get_secret_value()).scheme if value is not None else "redis"
+        scheme = _split(value.get_secret_value()).scheme if value is not None else "redis"
         if scheme not in ("redis", "rediss", "unix"):
             raise ValueError("it must begin with redis://, rediss:// or unix://")
         return value
@@ -68,7 +76,7 @@ class MetaSettings(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        parts = urlsplit(value)
+        parts = _split(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("it must be a http(s) address")
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
@@ -106,7 +114,12 @@ class Settings(BaseSettings):
     """All settings; see README for the list."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ADLAB_", env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_prefix="ADLAB_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        # Reason: compose files pass variables on as empty text; that means unset.
+        env_ignore_empty=True,
     )
 
     home: Path = Field(
@@ -174,10 +187,13 @@ def load_settings() -> Settings:
     except ValidationError as error:
         raise _explain(error.errors()[0]) from None
     except Exception as error:
-        # Reason: a nested variable that is no value of its type fails before validation.
+        # Reason: a group's own variable (ADLAB_META) that is no JSON fails before validation.
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"ADLAB_{field[1].upper()}" if field else "A setting"
+        inner = [n for n in EXAMPLES if n.startswith(f"{name}__")] or EXAMPLES
         raise SettingsError(
-            f"A setting cannot be read: {type(error).__name__}.",
-            f"Variables are {', '.join(EXAMPLES)}.",
+            f"{name} cannot be read: {type(error).__name__}.",
+            f"Variables are {', '.join(inner)}.",
         ) from None
 
 

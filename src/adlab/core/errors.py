@@ -43,7 +43,8 @@ class AdlabError(Exception):
     def __init__(self, message: str, remedy: str = "") -> None:
         self.message = message
         self.remedy = remedy
-        super().__init__(f"{message} {remedy}".strip())
+        stop = "" if not remedy or message.rstrip().endswith((".", "!", "?", ":", "…")) else "."
+        super().__init__(f"{message.rstrip()}{stop} {remedy}".strip())
 
 
 class SettingsError(AdlabError):
