@@ -9,9 +9,10 @@ import sys
 _PATTERNS = (
     (re.compile(r"(access_token|input_token|fb_exchange_token|client_secret|appsecret_proof|code)"
                 r"(=|\"\s*:\s*\"|'\s*:\s*')[^&\s\"']+"), r"\1\2…"),
-    (re.compile(r"\bEAA[A-Za-z0-9]{10,}"), "EAA…"),
+    (re.compile(r"EAA[A-Za-z0-9]{10,}"), "EAA…"),
     (re.compile(r"(Bearer\s+)\S+", re.IGNORECASE), r"\1…"),
-    (re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+@"), r"\1…@"),
+    # Reason: up to the last @ of the word, because passwords may hold one.
+    (re.compile(r"(\w+://[^:/@\s]*:)\S+@"), r"\1…@"),
     (re.compile(r"\b(\d{3,})\|[A-Za-z0-9_-]{8,}"), r"\1|…"),
 )  # fmt: skip
 
