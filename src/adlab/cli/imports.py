@@ -197,7 +197,9 @@ def problem_table(problems: Sequence[Problem], bad_rows: int | None) -> None:
         table.add_column(name, justify="right" if name == "line" else "left", overflow="fold")
     for p in problems[:SHOWN_PROBLEMS]:
         table.add_row(*(Text(str(v)) for v in (p.line, p.column, repr(p.value), p.reason)))
-    Console(file=sys.stderr, soft_wrap=not sys.stderr.isatty()).print(table)
+    # Reason: in a log nobody folds lines by hand, and a folded reason cannot be searched for.
+    width = None if sys.stderr.isatty() else 240
+    Console(file=sys.stderr, width=width).print(table)
     more = len(problems) - SHOWN_PROBLEMS
     if more > 0:
         of = f" (bad rows: {bad_rows})" if bad_rows else ""
