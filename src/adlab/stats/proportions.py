@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from adlab.stats.aggregates import RateTotals
 from adlab.stats.comparison import ArmComparison, Method, Verdict
@@ -224,7 +224,9 @@ def _mid_p(a: RateTotals, b: RateTotals, alpha: float) -> tuple[float, tuple[flo
     share = b.denominator / (a.denominator + b.denominator)
 
     def upper(q: float) -> float:
-        return float(stats.binom.sf(x, total, q) + stats.binom.pmf(x, total, q) / 2)
+        # More than x, or as many and half of it counted, which is the mean of the two tails.
+        at_least = special.bdtrc(x - 1, total, q) if x > 0 else 1.0
+        return float(special.bdtrc(x, total, q) + at_least) / 2
 
     tail = upper(share)
     p = min(1.0, 2 * min(tail, 1 - tail))
