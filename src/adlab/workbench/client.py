@@ -186,24 +186,22 @@ class Client:
         return compare_arms(self._lab, self, a, b, metric, level, since, until, confidence_level)
 
     def _objects(self, level: Level, status: str | Sequence[str] | None) -> pd.DataFrame:
-        frame = self._lab.reader.frame(
-            "read_objects", client_ids=[self.client_id], level=int(level)
-        )
+        # Reason: as plain rows, because a frame makes floats of ids where one parent is missing,
+        # and a float keeps 15 of Meta's 18 digits.
+        rows = self._lab.reader.rows("read_objects", client_ids=[self.client_id], level=int(level))
         if status is not None:
             wanted = [status] if isinstance(status, str) else list(status)
-            frame = frame[frame["effective_status"].isin(wanted)]
+            rows = [r for r in rows if r["effective_status"] in wanted]
         out = pd.DataFrame(
-            {"name": frame["name"].to_numpy()},
-            index=pd.Index([public_id(i) for i in frame["object_id"]], name=f"{level.word}_id"),
+            {"name": [r["name"] for r in rows]},
+            index=pd.Index([public_id(r["object_id"]) for r in rows], name=f"{level.word}_id"),
         )
         for parent, column in (("campaign", "campaign_id"), ("adset", "ad_set_id")):
-            if level.word not in ("campaign", parent, "creative") and not (
-                parent == "adset" and level is Level.AD_SET
-            ):
+            if level.word not in ("campaign", parent, "creative"):
                 out[f"{parent}_id"] = [
-                    None if pd.isna(i) else public_id(int(i)) for i in frame[column]
+                    None if r[column] is None else public_id(r[column]) for r in rows
                 ]
-                out[f"{parent}_name"] = frame[f"{parent}_name"].to_numpy()
+                out[f"{parent}_name"] = [r[f"{parent}_name"] for r in rows]
         for column in (
             "status",
             "effective_status",
@@ -211,15 +209,20 @@ class Client:
             "optimization_goal",
             "bid_strategy",
         ):
-            out[column] = frame[column].to_numpy()
-        offsets = [meta_offset(c) for c in frame["currency"]]
+            out[column] = [r[column] for r in rows]
         for budget in ("daily_budget", "lifetime_budget"):
-            out[budget] = [
-                None if pd.isna(v) else float(v) / o
-                for v, o in zip(frame[f"{budget}_minor"], offsets, strict=True)
-            ]
-        out["currency"] = frame["currency"].to_numpy()
-        out["account_id"] = [public_id(i) for i in frame["account_id"]]
+            out[budget] = pd.Series(
+                [
+                    None if (v := r[f"{budget}_minor"]) is None else v / meta_offset(r["currency"])
+                    for r in rows
+                ],
+                index=out.index,
+                dtype="float64",
+            )
+        out["currency"] = [r["currency"] for r in rows]
+        out["account_id"] = [public_id(r["account_id"]) for r in rows]
         for column in ("created_at", "updated_at", "start_at", "stop_at"):
-            out[column] = frame[column].to_numpy()
+            out[column] = pd.to_datetime(
+                pd.Series([r[column] for r in rows], index=out.index, dtype=object), utc=True
+            )
         return out

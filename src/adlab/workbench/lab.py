@@ -304,15 +304,19 @@ def load_labels(reader: Reader, client_ids: Sequence[int], level: Level) -> pd.D
             }
         )
     else:
-        objects = reader.frame("read_objects", client_ids=list(client_ids), level=int(level))
-        table = pd.DataFrame({"object_id": objects["object_id"]})
-        for column in ("account_name", "campaign_name", "adset_name"):
-            table[column] = objects[column]
-        table[f"{word}_name"] = objects["name"]
-        for column in ("currency", "objective", "effective_status", "account_id", "campaign_id"):
-            table[column] = objects[column]
-        table["adset_id"] = objects["ad_set_id"]
-        table["client"] = objects["client_id"].map(slugs)
+        objects = reader.rows("read_objects", client_ids=list(client_ids), level=int(level))
+        columns = {"object_id": "object_id", "account_name": "account_name",
+                   "campaign_name": "campaign_name", "adset_name": "adset_name",
+                   f"{word}_name": "name", "currency": "currency", "objective": "objective",
+                   "effective_status": "effective_status", "account_id": "account_id",
+                   "campaign_id": "campaign_id", "adset_id": "ad_set_id"}  # fmt: skip
+        # Reason: as objects, because ids have 18 digits and a float, which one missing parent
+        # would make of the column, keeps 15.
+        table = pd.DataFrame(
+            {ours: [r[theirs] for r in objects] for ours, theirs in columns.items()}, dtype=object
+        )
+        table["object_id"] = table["object_id"].astype("int64")
+        table["client"] = [slugs.get(r["client_id"]) for r in objects]
     return table
 
 
@@ -323,8 +327,12 @@ def apply_filters(labels: pd.DataFrame, filters: Mapping[str, Any], level: Level
         ValueError: If a filter's name is unknown; the message lists them.
     """
     kept = pd.Series(True, index=labels.index)
-    ids = {"account_id": "account_id", "campaign_id": "campaign_id", "adset_id": "adset_id",
-           f"{level.word}_id": "object_id"}  # fmt: skip
+    ids = {"account_id": "account_id"}
+    if level > Level.CAMPAIGN:
+        ids["campaign_id"] = "campaign_id"
+    if level > Level.AD_SET:
+        ids["adset_id"] = "adset_id"
+    ids[f"{level.word}_id"] = "object_id"
     for name, raw in filters.items():
         wanted = [raw] if isinstance(raw, str | int) else list(raw)
         if name in ids and ids[name] in labels:
