@@ -6,9 +6,11 @@ become regions of HTML. What a region looks like is in `adlab.ui`.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import panel as pn
 
 from adlab.core.errors import StorageError, UnknownObjectError
@@ -17,13 +19,20 @@ from adlab.ui.address import Address, parse_address
 from adlab.ui.brand import make_brand
 from adlab.ui.client_board import Part, Who, draw_client, draw_message, part_of
 from adlab.ui.downloads import Provenance, campaigns_csv
+from adlab.ui.figures import Campaigns
 from adlab.ui.live import FEED
 from adlab.ui.pages import house_brand
 from adlab.ui.shared import Key, StillLoadingError
-from adlab.ui.table import pick
+from adlab.ui.table import page_of, pick
 from adlab.ui.visit import Visit, current_visit
 from adlab.ui.wire import LONG_WAIT, Drawn, serve
-from adlab.web.client_data import Scope, load_campaigns, load_figures, load_freshness
+from adlab.web.client_data import (
+    Scope,
+    load_campaigns,
+    load_figures,
+    load_freshness,
+    load_trends,
+)
 from adlab.workbench import Client, Workbench
 
 DEMO = os.environ.get("ADLAB_DEMO", "") not in ("", "0")
@@ -48,7 +57,7 @@ class ClientBoard:
             nobody = Who("", house_brand(), [], self.visit.person, DEMO)
             return draw_message(nobody, asked, "The store does not answer just now.",
                                 "Nothing is lost. This page tries again every few seconds.",
-                                pending=True)  # fmt: skip
+                                trouble=True)  # fmt: skip
 
     def _draw(self, query: str, wait: float) -> Drawn:
         now = datetime.now(UTC)
@@ -79,12 +88,14 @@ class ClientBoard:
         scope = Scope(client.client_id, period, before if fresh.reaches(before) else None,
                       today, asked.campaigns)  # fmt: skip
         table = Scope(client.client_id, period, None, today)
+        campaigns = self._part(table, "campaigns", load_campaigns, wait)
         return draw_client(
             Who(slug, make_brand(client.info.name, slug, client.info.brand), others,
                 self.visit.person, DEMO),
             asked, notes, now, period, fresh, client.client_id,
             self._part(scope, "figures", load_figures, max(wait, 2.0)),
-            self._part(table, "campaigns", load_campaigns, wait),
+            campaigns,
+            self._trends(table, campaigns, asked, wait),
         )  # fmt: skip
 
     def download(self, query: str) -> tuple[str, str]:
@@ -128,6 +139,16 @@ class ClientBoard:
     def _get(self, client_id: int, what: str, load: Callable[[], Any]) -> Any:
         key = Key(self.visit.viewer, client_id, (what,))
         return self.shared.get(key, load, ACCESS_WAIT, ttl=ACCESS_TTL)
+
+    def _trends(
+        self, scope: Scope, campaigns: Part[Campaigns], asked: Address, wait: float
+    ) -> Part[pd.DataFrame]:
+        if campaigns.value is None:
+            return Part(None, "ready")
+        _, _, shown = page_of(pick(campaigns.value, asked), asked.page)
+        ids = tuple(sorted(int(i) for i in shown.index))
+        few = replace(scope, campaigns=ids)
+        return self._part(few, "trends", load_trends, wait) if ids else Part(None, "ready")
 
     def _part(
         self, scope: Scope, what: str, load: Callable[[Any, Scope], Any], wait: float

@@ -28,7 +28,7 @@ def _draw(
 ) -> Drawn:  # fmt: skip
     who = Who("acme", make_brand(name, "acme"), [("acme", name), ("b", EVIL)], EVIL)
     return draw_client(who, address or Address(client="acme"), (EVIL,), AT, PERIOD, fresh, 1,
-                       figures, campaigns)  # fmt: skip
+                       figures, campaigns, Part(None, "ready"))  # fmt: skip
 
 
 def test_every_name_is_escaped(figures: Figures, campaigns: Campaigns) -> None:

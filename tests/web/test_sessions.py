@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from adlab.core.errors import SettingsError
+from adlab.web.handlers import Guard
 from adlab.web.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS, Sessions, safe_next
+from adlab.web.viewers import Viewer
 
 KEY = "ab" * 32
 
@@ -105,3 +107,48 @@ def test_next_never_leads_away(target: str | None) -> None:
 
 def test_next_leads_to_a_board() -> None:
     assert safe_next("/boards/client?client=a&range=7d") == "/boards/client?client=a&range=7d"
+
+
+class People:
+    """Knows one person, until they are disabled."""
+
+    known = True
+
+    def find(self, person_id: int) -> Viewer | None:
+        return Viewer(person_id, "Ana", "admin", "v_aaaaaaaaaaaa") if self.known else None
+
+
+def _guard(clock: Clock) -> tuple[Guard, Sessions, People]:
+    sessions, people = Sessions(KEY, clock), People()
+    return Guard(sessions, people), sessions, people  # type: ignore[arg-type]
+
+
+def test_an_open_board_ends_with_its_session() -> None:
+    clock = Clock()
+    guard, sessions, people = _guard(clock)
+    session = sessions.read(sessions.issue(7))
+    viewer = people.find(7)
+    assert session is not None
+    assert viewer is not None
+    guard.alive(session)
+    check = guard.checker(viewer, session)
+    assert check() == ""
+    clock.now += IDLE_SECONDS + 1
+    assert "thirty minutes" in check()
+    guard.alive(session)
+    assert check() == ""
+    clock.now = session.started_at + ABSOLUTE_SECONDS
+    guard.alive(session)
+    assert "twelve hours" in check()
+
+
+def test_an_open_board_ends_when_the_person_is_disabled() -> None:
+    guard, sessions, people = _guard(Clock())
+    session = sessions.read(sessions.issue(7))
+    viewer = people.find(7)
+    assert session is not None
+    assert viewer is not None
+    guard.alive(session)
+    check = guard.checker(viewer, session)
+    people.known = False
+    assert check() == "Your access to adlab has ended."

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar
 
+import pandas as pd
+
 from adlab.core.metrics import METRICS
 from adlab.core.periods import DateRange
 from adlab.ui import address as addresses
 from adlab.ui.address import Address
 from adlab.ui.brand import Brand
 from adlab.ui.figures import Campaigns, Figures, Freshness
-from adlab.ui.formats import day, span
+from adlab.ui.formats import day, since, span
 from adlab.ui.pages import render
 from adlab.ui.shared import StillLoadingError
 from adlab.ui.status import make_strip
@@ -34,13 +36,15 @@ class Part(Generic[T]):
     Attributes:
         value: The data; with `failed`, what was last known, if anything.
         state: `ready`, `loading` or `failed`.
+        age: With `failed`, how long ago the value was read, in words.
     """
 
     value: T | None
     state: Literal["ready", "loading", "failed"]
+    age: str = ""
 
 
-def part_of(load: Callable[[], T], last: Callable[[], T | None]) -> Part[T]:
+def part_of(load: Callable[[], T], last: Callable[[], tuple[T, float] | None]) -> Part[T]:
     """Try to load a piece; a failure keeps what was last known."""
     import logging
 
@@ -51,7 +55,8 @@ def part_of(load: Callable[[], T], last: Callable[[], T | None]) -> Part[T]:
     except Exception:
         # Reason: one broken part must not take the rest of the board with it.
         logging.getLogger(__name__).exception("board_part_failed")
-        return Part(last(), "failed")
+        value, seconds = last() or (None, 0.0)
+        return Part(value, "failed", since(seconds) if value is not None else "")
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def draw_client(
     client_id: int,
     figures: Part[list[Figures]],
     campaigns: Part[Campaigns],
+    trends: Part[pd.DataFrame],
 ) -> Drawn:
     """Draw the whole board."""
     before = address.before(period)
@@ -103,27 +109,28 @@ def draw_client(
             "lead": _lead(figures, address, notes),
             "tiles": _tiles(figures, address, strip.stale),
             "trend": _trend(figures, address),
-            "campaigns": _campaigns(campaigns, address),
+            "campaigns": _campaigns(campaigns, trends, address),
         }
     said = headline(figures.value[0], address) if figures.value and empty is None else ""
     return Drawn(
         regions={n: str(regions[n]) for n in REGIONS}, query=address.query(),
         title=f"{who.brand.name} · Overview", client_id=client_id,
-        pending={figures.state, campaigns.state} != {"ready"}, say=said,
+        pending={figures.state, campaigns.state, trends.state} != {"ready"}, say=said,
         frame=frame(who.brand, address, who.demo),
     )  # fmt: skip
 
 
 def draw_message(
     who: Who, address: Address, title: str, text: str,
-    links: Sequence[tuple[str, str]] = (), pending: bool = False,
+    links: Sequence[tuple[str, str]] = (), trouble: bool = False,
 ) -> Drawn:  # fmt: skip
-    """A board that has nothing to show, and why; `pending` when it tries again by itself."""
+    """A board that has nothing to show, and why; `trouble` when it tries again by itself."""
     regions = dict.fromkeys(REGIONS, "")
     regions["header"] = str(render("header", who=who, address=address))
     regions["lead"] = str(render("choose", title=title, text=text, links=links))
-    return Drawn(regions, address.query(), f"{title} · adlab", pending=pending,
-                 frame=frame(who.brand, address, who.demo))  # fmt: skip
+    return Drawn(regions, address.query(), f"{title} · adlab", pending=trouble,
+        trouble=f"{title} {text}" if trouble else "",
+        frame=frame(who.brand, address, who.demo))  # fmt: skip
 
 
 def frame(brand: Brand, address: Address, demo: bool) -> dict[str, Any]:
@@ -153,11 +160,11 @@ def _empty(
         return _state("These campaigns delivered nothing in this period.",
                       span(period), ("Show all campaigns", address.link(campaigns=())))  # fmt: skip
     until = fresh.last_day
-    since = until - timedelta(days=29)
+    start = until - timedelta(days=29)
     return _state(
         "Nothing was delivered in this period.",
         f"{span(period)}. The last active day was {until:%A, %d %B %Y}.",
-        ("Show the last active days", address.link(range="custom", since=since, until=until)),
+        ("Show the last active days", address.link(range="custom", since=start, until=until)),
     )  # fmt: skip
 
 
@@ -196,7 +203,7 @@ def _tiles(figures: Part[list[Figures]], address: Address, stale: bool) -> str:
     groups = [(f.currency, make_tiles(f, address)) for f in figures.value or []]
     return str(
         render(
-            "tiles", groups=groups, state=figures.state, stale=stale,
+            "tiles", groups=groups, state=figures.state, age=figures.age, stale=stale,
             labels=[METRICS[n].label for n in addresses.METRICS],
         )
     )  # fmt: skip
@@ -210,9 +217,17 @@ def _trend(figures: Part[list[Figures]], address: Address) -> str:
     )
 
 
-def _campaigns(campaigns: Part[Campaigns], address: Address) -> str:
-    table = make_table(campaigns.value, address) if campaigns.value is not None else None
+def _campaigns(campaigns: Part[Campaigns], trends: Part[pd.DataFrame], address: Address) -> str:
+    known = campaigns.value
+    table = make_table(known, address, trends.value) if known is not None else None
     clear = replace(address, search="", status="all", campaigns=(), page=1).query()
     return str(
-        render("campaigns", table=table, state=campaigns.state, address=address, clear=f"?{clear}")
+        render(
+            "campaigns",
+            table=table,
+            state=campaigns.state,
+            age=campaigns.age,
+            address=address,
+            clear=f"?{clear}",
+        )
     )

@@ -103,7 +103,11 @@ def span(period: DateRange) -> str:
 
 def ago(then: datetime, now: datetime) -> str:
     """`just now`, `2 min ago`, `3 h ago`, `2 days ago`."""
-    seconds = max(0.0, (now - then).total_seconds())
+    return since((now - then).total_seconds())
+
+
+def since(seconds: float) -> str:
+    """Seconds in words: `just now`, `2 min ago`."""
     if seconds < 60:
         return "just now"
     if seconds < 3600:

@@ -19,7 +19,9 @@ from adlab.core.errors import TenantError
 T = TypeVar("T")
 
 TTL_SECONDS = 60.0
-MOST_ENTRIES = 500
+MOST_ENTRIES = 300
+# Reason: frames of ten thousand campaigns take megabytes; what nobody looks at is not kept.
+FORGET_SECONDS = 600.0
 
 
 class StillLoadingError(Exception):
@@ -70,7 +72,7 @@ class Shared:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry] = {}
-        self._good: dict[Key, Future[Any]] = {}
+        self._good: dict[Key, _Entry] = {}
         self._generations: dict[int, int] = {}
 
     def get(self, key: Key, load: Callable[[], T], wait: float, ttl: float | None = None) -> T:
@@ -94,13 +96,13 @@ class Shared:
             raise StillLoadingError from None
         return value
 
-    def last(self, key: Key) -> Any:
-        """The value last loaded well, however old, or None."""
+    def last(self, key: Key) -> tuple[Any, float] | None:
+        """What was last loaded well and how many seconds ago, or None."""
         with self._lock:
-            entry, good = self._entries.get(key), self._good.get(key)
-        if entry is not None and entry.future.done() and not entry.future.exception():
-            return entry.future.result()
-        return good.result() if good is not None else None
+            for entry in (self._entries.get(key), self._good.get(key)):
+                if entry is not None and _is_good(entry.future):
+                    return entry.future.result(), self._clock() - entry.at
+        return None
 
     def forget(self, client_id: int) -> None:
         """Values of a client changed: load them anew when next asked."""
@@ -125,12 +127,21 @@ class Shared:
                 if running or fresh:
                     return entry.future
             future = self._pool.submit(load)
-            if entry is not None and entry.future.done() and not entry.future.exception():
-                self._good[key] = entry.future
+            if entry is not None and _is_good(entry.future):
+                self._good[key] = entry
             # Reason: the generation from before the load; a change meanwhile makes it stale.
             self._entries[key] = _Entry(future, generation, now)
-            if len(self._entries) > MOST_ENTRIES:
-                for old in sorted(self._entries, key=lambda k: self._entries[k].at)[:50]:
-                    del self._entries[old]
-                    self._good.pop(old, None)
+            self._drop_old(now)
             return future
+
+    def _drop_old(self, now: float) -> None:
+        oldest = sorted(self._entries, key=lambda k: self._entries[k].at)
+        for key in oldest[: max(0, len(oldest) - MOST_ENTRIES)]:
+            del self._entries[key]
+        for found in (self._entries, self._good):
+            for key in [k for k, e in found.items() if now - e.at > FORGET_SECONDS]:
+                del found[key]
+
+
+def _is_good(future: Future[Any]) -> bool:
+    return future.done() and future.exception() is None

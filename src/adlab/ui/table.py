@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from adlab.core.entities import public_id
@@ -13,6 +14,7 @@ from adlab.ui.address import METRICS as SHOWN
 from adlab.ui.address import SIZE, Address
 from adlab.ui.figures import Campaigns, value
 from adlab.ui.formats import is_known, show
+from adlab.ui.tiles import path
 
 # Ratios rest on events; below this many the number is shaky and stands in soft ink.
 ENOUGH = 10
@@ -39,7 +41,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One campaign; `share` is its spend against the largest on the page, from 0 to 1."""
+    """One campaign.
+
+    Attributes:
+        id: Its public identifier.
+        name: Its name, unescaped.
+        state: Kind of its status, for the mark.
+        state_word: Its status in words.
+        share: Its spend against the largest on the page, from 0 to 1.
+        cells: Its numbers.
+        link: Address that shows it alone, or all again.
+        spark: SVG path of its spend over the days, or "".
+    """
 
     id: str
     name: str
@@ -48,6 +61,7 @@ class Row:
     share: float
     cells: tuple[Cell, ...]
     link: str
+    spark: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,18 +151,29 @@ def _sort(rows: pd.DataFrame, address: Address) -> pd.DataFrame:
     return rows.sort_values(keys, ascending=ways, kind="stable", na_position="last")
 
 
-def make_table(campaigns: Campaigns, address: Address) -> Table:
-    """The page of the table that the address asks for; a page too far becomes the last."""
-    rows = pick(campaigns, address)
+def page_of(rows: pd.DataFrame, asked: int) -> tuple[int, int, pd.DataFrame]:
+    """The page, how many pages there are, and its rows; a page too far becomes the last."""
     pages = max(1, -(-len(rows) // SIZE))
-    page = min(address.page, pages)
+    page = min(asked, pages)
+    return page, pages, rows.iloc[(page - 1) * SIZE : page * SIZE]
+
+
+def make_table(campaigns: Campaigns, address: Address, trends: pd.DataFrame | None = None) -> Table:
+    """The page of the table that the address asks for.
+
+    Args:
+        campaigns: Every campaign of the period.
+        address: Search, filter, order and page.
+        trends: Spend per drawn step (rows) and campaign (columns), where it is known already.
+    """
+    rows = pick(campaigns, address)
+    page, pages, shown = page_of(rows, address.page)
     start = (page - 1) * SIZE
-    shown = rows.iloc[start : start + SIZE]
     peaks = shown.groupby("currency")["spend"].max()
     largest = {str(c): float(v) for c, v in peaks.items()}
     return Table(
         heads=_heads(address),
-        rows=tuple(_row(i, r, largest, address) for i, r in shown.iterrows()),
+        rows=tuple(_row(i, r, largest, address, trends) for i, r in shown.iterrows()),
         totals=_totals(campaigns, rows, address),
         count=len(rows), all=len(campaigns.rows), page=page, pages=pages,
         first=start + 1 if len(rows) else 0, last=start + len(shown),
@@ -167,7 +192,10 @@ def _heads(address: Address) -> tuple[Head, ...]:
     )  # fmt: skip
 
 
-def _row(object_id: object, row: pd.Series, largest: dict[str, float], address: Address) -> Row:
+def _row(
+    object_id: object, row: pd.Series, largest: dict[str, float], address: Address,
+    trends: pd.DataFrame | None,
+) -> Row:  # fmt: skip
     currency = row["currency"]
     whole = largest.get(currency, 0.0)
     kind, word = state(row["status"])
@@ -177,7 +205,16 @@ def _row(object_id: object, row: pd.Series, largest: dict[str, float], address: 
         share=row["spend"] / whole if whole and is_known(row["spend"]) else 0.0,
         cells=cells({n: float(row[n]) for n in SHOWN}, currency),
         link=address.link(campaigns=() if address.campaigns == (number,) else (number,)),
+        spark=_spark(trends[number]) if trends is not None and number in trends else "",
     )  # fmt: skip
+
+
+def _spark(series: pd.Series) -> str:
+    values = series.to_numpy(dtype=float)
+    high = float(np.nanmax(values)) if not np.isnan(values).all() else 0.0
+    if len(values) < 2 or high <= 0:
+        return ""
+    return path(np.linspace(1, 119, len(values)), 30 - values / high * 28)
 
 
 def cells(values: dict[str, float], currency: str) -> tuple[Cell, ...]:

@@ -55,6 +55,7 @@ class Drawn:
         client_id: Whose changes to listen to; 0 for none.
         pending: Whether a region still shows that it loads.
         say: What a screen reader hears.
+        trouble: Why nothing could be drawn, in words; a page that shows numbers keeps them.
         frame: What the shell around the regions needs (brand, theme …); first document only.
     """
 
@@ -64,6 +65,7 @@ class Drawn:
     client_id: int = 0
     pending: bool = False
     say: str = ""
+    trouble: str = ""
     frame: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -161,6 +163,9 @@ class Page:
     def _take(self, drawn: Drawn, number: int) -> None:
         # Reason: an answer to an older question would undo the newer one.
         if self._ended or number < self._number:
+            return
+        if drawn.trouble and any(self._sent.get(n) for n in ("tiles", "campaigns")):
+            self._send({"number": number, "trouble": drawn.trouble})
             return
         changed = {n: h for n, h in drawn.regions.items() if self._sent.get(n) != h}
         self._remember(drawn)

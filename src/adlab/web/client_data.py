@@ -137,6 +137,20 @@ def load_campaigns(reader: Reader, scope: Scope) -> Campaigns:
     return Campaigns(shown, parts, by_currency)
 
 
+def load_trends(reader: Reader, scope: Scope) -> pd.DataFrame:
+    """Spend of a few campaigns over the days: one row a drawn step, one column a campaign."""
+    step = 1 if scope.period.days <= DAILY_UP_TO else 7
+    wanted = (METRICS["spend"],)
+    rows = load_rows(
+        reader,
+        InsightsQuery((scope.client_id,), Level.CAMPAIGN, scope.period, wanted, step,
+                      scope.campaigns),
+    )  # fmt: skip
+    steps = [d for i, d in enumerate(scope.period) if i % step == 0]
+    wide = rows.pivot_table(index="date", columns="object_id", values="m_spend", aggfunc="sum")
+    return wide.reindex(steps)
+
+
 def load_freshness(
     reader: Reader, client_id: int, timezones: Sequence[str], connection: str, now: datetime
 ) -> Freshness:

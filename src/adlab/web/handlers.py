@@ -109,9 +109,11 @@ class Guard:
         if session is None or viewer is None:
             return None
         reader = self.viewers.reader(viewer)
-        return Visit(viewer.name, viewer.role, viewer.login, reader, self._checker(viewer, session))
+        return Visit(viewer.name, viewer.role, viewer.login, reader, self.checker(viewer, session))
 
-    def _checker(self, viewer: Viewer, session: Session) -> Callable[[], str]:
+    def checker(self, viewer: Viewer, session: Session) -> Callable[[], str]:
+        """What says why a visit has ended, or "" while it lasts."""
+
         def check() -> str:
             now = self.sessions.now()
             if now - session.started_at >= ABSOLUTE_SECONDS:

@@ -43,6 +43,12 @@
     if (patch.number < number) return
     document.body.classList.remove("pending")
     clearTimeout(later)
+    document.body.classList.toggle("dimmed", Boolean(patch.trouble))
+    if (patch.trouble) {
+      later = setTimeout(() => ask(location.search), 5000)
+      return say(patch.trouble)
+    }
+    if (!patch.failed) $("#toast").hidden = true
     if (patch.failed || patch.pending) later = setTimeout(() => ask(location.search), 5000)
     if (patch.failed) return say("The board could not be drawn. It is tried again in a moment.", true)
     const kpis = Object.fromEntries($$("[data-kpi]").map((el, i) => [`${i}${el.dataset.kpi}`, el.textContent]))
