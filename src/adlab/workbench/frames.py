@@ -48,7 +48,11 @@ class InsightsFrame(pd.DataFrame):
 
     def _own(self) -> tuple[Parts, pd.DataFrame, pd.DataFrame]:
         parts: Parts | None = getattr(self, "_parts", None)
-        if parts is None or not self.index.isin(parts.sums.index).all():
+        if (
+            parts is None
+            or list(self.index.names) != list(parts.sums.index.names)
+            or not self.index.isin(parts.sums.index).all()
+        ):
             raise DataError(
                 "This frame was reshaped and no longer knows what its numbers were made of.",
                 "Use .total(), .by(), .top() on what lab.insights() returned, or a filter of it.",
