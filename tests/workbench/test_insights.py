@@ -259,7 +259,7 @@ def test_reach_is_told_per_day_and_refused_for_more(lab: Workbench) -> None:
     assert f["frequency"].tolist() == [1000 / 900, 5000 / 3200]
     for increment in (7, "monthly", "all_days"):
         with pytest.raises(NotAdditiveError) as caught:
-            lab.insights("acme", **TWO_DAYS, metrics=("reach",), time_increment=increment)  # type: ignore[arg-type]
+            lab.insights("acme", **TWO_DAYS, metrics=("reach",), time_increment=increment)
         assert 'metrics=("reach",), time_increment=1' in str(caught.value)
 
 
