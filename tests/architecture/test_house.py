@@ -151,7 +151,8 @@ def _secret_scan() -> object:
     spec = importlib.util.spec_from_file_location(
         "secret_scan", ROOT / "tests/architecture/secret_scan.py"
     )
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

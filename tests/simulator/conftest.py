@@ -78,11 +78,21 @@ class Caller:
         assert answer.status_code == 200, answer.text
 
 
-def start(scenario: str = "tiny", seed: int = 7, now: str = NOW,
-          monotonic: Callable[[], float] = time.monotonic, **settings: Any) -> Caller:
+def start(
+    scenario: str = "tiny",
+    seed: int = 7,
+    now: str = NOW,
+    monotonic: Callable[[], float] = time.monotonic,
+    **settings: Any,
+) -> Caller:
     """Start a simulator in this process."""
-    app = create_app(scenario, seed, SimulatorClock(parse_moment(now)),
-                     Settings(**{**INSTANT, **settings}), monotonic=monotonic)
+    app = create_app(
+        scenario,
+        seed,
+        SimulatorClock(parse_moment(now)),
+        Settings(**{**INSTANT, **settings}),
+        monotonic=monotonic,
+    )
     return Caller(TestClient(app, raise_server_exceptions=True))
 
 

@@ -77,8 +77,10 @@ def test_a_day_does_not_depend_on_other_days_being_computed() -> None:
     warm, cold = DeliveryEngine(), DeliveryEngine()
     for chunk in range(46_210, 46_218):
         warm.block(account, chunk)
-    assert (warm.block(account, 46_217).columns["clicks"]
-            == cold.block(account, 46_217).columns["clicks"]).all()
+    assert (
+        warm.block(account, 46_217).columns["clicks"]
+        == cold.block(account, 46_217).columns["clicks"]
+    ).all()
 
 
 def test_funnel_steps_never_grow() -> None:
@@ -132,8 +134,11 @@ def test_demo_has_the_promised_size_and_shape() -> None:
             rows += len(np.unique(day)) + len(np.unique(day * 10**6 + account.ads.campaign[ad]))
             rows += int(late.sum())
             rows += len(np.unique((day * 10**6 + account.ads.ad_set[ad])[late]))
-            dollars += (block.columns["spend"][kept].sum() / account.profile.minor_per_major
-                        / account.profile.units_per_usd)
+            dollars += (
+                block.columns["spend"][kept].sum()
+                / account.profile.minor_per_major
+                / account.profile.units_per_usd
+            )
     sizes = [len(account.campaigns) for account in world.accounts.values()]
     assert sorted(sizes)[-1] == 2000
     assert all(10 <= size <= 60 for size in sorted(sizes)[:-1])

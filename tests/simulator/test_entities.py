@@ -29,9 +29,12 @@ def test_account_pages(demo: Caller) -> None:
 
 
 def test_account_fields(tiny: Caller) -> None:
-    account = tiny.get("act_1002", fields="name,account_status,currency,timezone_name,"
-                       "timezone_offset_hours_utc,business{id},amount_spent,min_daily_budget,"
-                       "created_time,opportunity_score")
+    account = tiny.get(
+        "act_1002",
+        fields="name,account_status,currency,timezone_name,"
+        "timezone_offset_hours_utc,business{id},amount_spent,min_daily_budget,"
+        "created_time,opportunity_score",
+    )
     assert account["id"] == "act_1002"
     assert account["timezone_offset_hours_utc"] == 9.0
     assert account["amount_spent"].isdigit()
@@ -40,8 +43,7 @@ def test_account_fields(tiny: Caller) -> None:
 
 
 def test_the_big_account_lists_exactly_2000_campaigns(demo: Caller) -> None:
-    rows = demo.pages("act_1003/campaigns", fields="id,name,daily_budget,updated_time",
-                      limit="500")
+    rows = demo.pages("act_1003/campaigns", fields="id,name,daily_budget,updated_time", limit="500")
     assert len({row["id"] for row in rows}) == len(rows) == 2000
     assert all(15 <= len(row["id"]) <= 17 for row in rows)
     assert any("daily_budget" in row for row in rows)
@@ -49,8 +51,9 @@ def test_the_big_account_lists_exactly_2000_campaigns(demo: Caller) -> None:
 
 def test_archived_and_deleted_objects_hide_from_edges_but_not_from_ids(tiny: Caller) -> None:
     listed = {row["id"] for row in tiny.pages("act_1001/ads")}
-    archived = tiny.get("act_1001/ads", effective_status=["ARCHIVED"],
-                        fields="id,effective_status")["data"]
+    archived = tiny.get(
+        "act_1001/ads", effective_status=["ARCHIVED"], fields="id,effective_status"
+    )["data"]
     assert len(listed) == 6
     assert [row["effective_status"] for row in archived] == ["ARCHIVED"]
     assert archived[0]["id"] not in listed
@@ -76,9 +79,14 @@ def test_statuses_cascade_to_children(demo: Caller) -> None:
 
 
 def test_nested_fields_have_their_own_limits_and_cursors(tiny: Caller) -> None:
-    rows = tiny.get("act_1001/campaigns", limit="1", fields=(
-        "id,adsets.limit(1){id,daily_budget,ads{id,creative{id,title,object_story_spec}}},"
-        "insights.date_preset(last_7d){spend}"))["data"]
+    rows = tiny.get(
+        "act_1001/campaigns",
+        limit="1",
+        fields=(
+            "id,adsets.limit(1){id,daily_budget,ads{id,creative{id,title,object_story_spec}}},"
+            "insights.date_preset(last_7d){spend}"
+        ),
+    )["data"]
     sets = rows[0]["adsets"]
     assert len(sets["data"]) == 1
     assert "cursors" in sets["paging"]
@@ -99,20 +107,28 @@ def test_updated_time_filter_and_since(demo: Caller) -> None:
     every = demo.pages("act_1001/campaigns", fields="updated_time", limit="100")
     moments = sorted(datetime.fromisoformat(row["updated_time"]).timestamp() for row in every)
     middle = int(moments[len(moments) // 2])
-    newer = demo.pages("act_1001/campaigns", limit="100", filtering=[
-        {"field": "campaign.updated_time", "operator": "GREATER_THAN", "value": middle}])
+    newer = demo.pages(
+        "act_1001/campaigns",
+        limit="100",
+        filtering=[{"field": "campaign.updated_time", "operator": "GREATER_THAN", "value": middle}],
+    )
     assert len(newer) == sum(1 for moment in moments if moment > middle)
     assert len(demo.pages("act_1001/ads", updated_since=str(middle), limit="500")) < len(
-        demo.pages("act_1001/ads", limit="500"))
+        demo.pages("act_1001/ads", limit="500")
+    )
 
 
 def test_edges_filter_by_id_and_parent(tiny: Caller) -> None:
     campaigns = [row["id"] for row in tiny.get("act_1001/campaigns")["data"]]
-    one = tiny.get("act_1001/campaigns", filtering=[
-        {"field": "id", "operator": "IN", "value": campaigns[:2]}])["data"]
+    one = tiny.get(
+        "act_1001/campaigns", filtering=[{"field": "id", "operator": "IN", "value": campaigns[:2]}]
+    )["data"]
     assert [row["id"] for row in one] == campaigns[:2]
-    ads = tiny.get("act_1001/ads", fields="campaign_id", filtering=[
-        {"field": "campaign.id", "operator": "IN", "value": [campaigns[0]]}])["data"]
+    ads = tiny.get(
+        "act_1001/ads",
+        fields="campaign_id",
+        filtering=[{"field": "campaign.id", "operator": "IN", "value": [campaigns[0]]}],
+    )["data"]
     assert {row["campaign_id"] for row in ads} == {campaigns[0]}
 
 
@@ -154,7 +170,7 @@ def test_writes_are_refused_honestly(tiny: Caller) -> None:
 
 
 def test_field_expansion_is_read_as_a_tree() -> None:
-    tree = parse_fields("id,adsets.limit(5).filtering([{\"a\":1}]){id,ads{id}},name")
+    tree = parse_fields('id,adsets.limit(5).filtering([{"a":1}]){id,ads{id}},name')
     assert [item.name for item in tree] == ["id", "adsets", "name"]
     assert tree[1].modifiers == {"limit": "5", "filtering": '[{"a":1}]'}
     assert tree[1].children[1].children[0].name == "id"

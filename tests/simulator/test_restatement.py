@@ -19,13 +19,17 @@ DAY = "2026-11-19"
 
 
 def counts(tiny: Caller, day: str = DAY, account: str = "1002") -> dict[str, int]:
-    return tiny.truth(account=account, level="account", since=day, until=day,
-                      group="total")["rows"][0]
+    return tiny.truth(account=account, level="account", since=day, until=day, group="total")[
+        "rows"
+    ][0]
 
 
 def test_conversions_grow_until_day_28_and_delivery_stands_still(tiny: Caller) -> None:
-    names = [f"{what}_{window}" for what in ("purchases", "revenue_minor", "content_views")
-             for window in WINDOWS]
+    names = [
+        f"{what}_{window}"
+        for what in ("purchases", "revenue_minor", "content_views")
+        for window in WINDOWS
+    ]
     seen = [counts(tiny)]
     for _ in range(35):
         tiny.clock(advance_seconds=86_400)
@@ -82,8 +86,9 @@ def test_a_finished_report_keeps_the_numbers_of_its_creation(tiny: Caller) -> No
     assert tiny.get(f"{made['report_run_id']}/insights")["data"] == before
 
 
-@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25),
-                                            ("2026-11-20", 24)])
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-11-20", 24)]
+)
 def test_days_have_23_24_or_25_hours(day: str, hours: int) -> None:
     zone, number = ZoneInfo("Europe/Berlin"), date.fromisoformat(day).toordinal()
     assert len(periods.hours_of_day(zone, number)) == hours

@@ -18,7 +18,10 @@ NOW = "2026-11-21T10:07:00Z"
 def launch(*more: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "adlab.simulator", "--scenario", "tiny", "--now", NOW, *more],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("simulator ready http://127.0.0.1:"), line
@@ -32,8 +35,9 @@ def test_it_serves_breaks_connections_and_ends_cleanly(tmp_path: Path) -> None:
         assert ready.read_text() == url
         assert httpx.get(f"{url}/__config").json()["quota"] == "full"
         params = {"access_token": "sim-token-x"}
-        found = httpx.get(f"{url}/v26.0/act_1001/insights", params={**params, "limit": "1",
-                                                                    "level": "ad"}).json()
+        found = httpx.get(
+            f"{url}/v26.0/act_1001/insights", params={**params, "limit": "1", "level": "ad"}
+        ).json()
         assert found["paging"]["next"].startswith(url)
         httpx.post(f"{url}/__faults", json={"kind": "reset"})
         with pytest.raises(httpx.TransportError):
@@ -58,7 +62,11 @@ def test_it_ends_when_its_parent_is_gone() -> None:
 
 
 def test_a_wrong_time_is_a_misuse() -> None:
-    ended = subprocess.run([sys.executable, "-m", "adlab.simulator", "--now", "yesterday"],
-                           capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-m", "adlab.simulator", "--now", "yesterday"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ended.returncode == 2
     assert "yesterday" in ended.stderr

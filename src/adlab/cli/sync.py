@@ -129,8 +129,11 @@ def closing(report: SyncReport, as_json: bool) -> None:
     }
     failures = [{"account": a, "problem": p} for a, p in report.failures]
     if as_json:
-        output.document({**record, "complete": report.complete, "failures": failures})
+        output.document({**record, "complete": report.complete, "failures": failures,
+                         "warnings": report.warnings})  # fmt: skip
     else:
         output.rows([record], list(record), False)
+    for warning in report.warnings:
+        output.say(warning)
     for failure in failures:
         output.problem(f"{failure['account']}: {failure['problem']}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 import typer
@@ -82,14 +82,16 @@ def grant(
 def _end(text: str | None) -> datetime | None:
     if text is None:
         return None
-    if text.endswith("d") and text[:-1].isdigit():
-        return datetime.now(UTC) + timedelta(days=int(text[:-1]))
     try:
+        if text.endswith("d") and text[:-1].isdigit():
+            return datetime.now(UTC) + timedelta(days=int(text[:-1]))
+        if "T" not in text and " " not in text:
+            # Reason: a day is included to its end, however it is spelt.
+            following = date.fromisoformat(text) + timedelta(days=1)
+            return datetime.combine(following, time(), UTC)
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"--until {text!r} is no date; write 2026-12-31 or 60d") from None
-    if len(text) == 10:
-        moment += timedelta(days=1)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

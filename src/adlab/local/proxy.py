@@ -5,8 +5,8 @@
 are fixed at start; there is nothing to control, so nothing listens for control.
 """
 
-# Reason: not configurable-http-proxy's Python port (0.4). From its source: it turns binary websocket
-# frames into text frames, drops Content-Encoding while passing the encoded body on, keeps the
+# Reason: not configurable-http-proxy's Python port (0.4). From its source: it turns binary
+# websocket frames into text frames, drops Content-Encoding while passing the body on, keeps the
 # browser's websocket open after the server's end has closed (so a board never reconnects), holds
 # every response in memory to its end (no event streams), and forwards ",address".
 

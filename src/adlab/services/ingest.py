@@ -90,6 +90,7 @@ class SyncReport:
         skipped: Slices an interrupted run had committed already.
         quota_percent: Tightest meter seen.
         failures: Per account and level, what went wrong.
+        warnings: What a person should know, such as days that are in the store twice.
     """
 
     rows: int = 0
@@ -102,6 +103,7 @@ class SyncReport:
     accounts: int = 0
     quota_percent: float = 0.0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -202,6 +204,12 @@ def refresh(
             w.client.close()
         report.seconds = (parts.now() - began).total_seconds()
     with transaction(parts.engine) as connection:
+        for found in sync_state.load_double_days(connection, {w.client_id for w in works}):
+            report.warnings.append(
+                f"Import {found['import_id']} ({found['file_name']}) holds {found['days']} days of "
+                f"objects that are synced now; they count twice. Take it back: adlab import undo "
+                f"{found['import_id']}"
+            )
         outcome = "done" if report.complete else "failed"
         sync_state.end_run(connection, run_id, outcome, report.rows, report.calls)
     return report

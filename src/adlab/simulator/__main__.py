@@ -25,24 +25,34 @@ from adlab.simulator.tokens import DEFAULT_APP_SECRET
 
 def _arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m adlab.simulator", description="A simulated Graph API for Meta advertising.",
+        prog="python -m adlab.simulator",
+        description="A simulated Graph API for Meta advertising.",
         epilog="Example: python -m adlab.simulator --port 9099 --scenario tiny "
-               "--now 2026-11-21T10:00:00Z")
+        "--now 2026-11-21T10:00:00Z",
+    )
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 picks a free one")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="demo")
     parser.add_argument("--seed", type=int, default=7, help="every number follows from it")
     parser.add_argument("--now", help="ISO time at which the clock stands still until moved")
     parser.add_argument("--run", action="store_true", help="let the clock run on from --now")
-    parser.add_argument("--quota", choices=["off", "limited", "full"], default="off",
-                        help="access tier whose limits are enforced")
+    parser.add_argument(
+        "--quota",
+        choices=["off", "limited", "full"],
+        default="off",
+        help="access tier whose limits are enforced",
+    )
     parser.add_argument("--latency-ms", type=float, default=0.0, help="added to every answer")
     parser.add_argument("--ready-file", type=Path, help="file to write the address to when ready")
-    parser.add_argument("--app-secret", default=os.environ.get("ADLAB_SIMULATOR_APP_SECRET",
-                                                               DEFAULT_APP_SECRET))
-    parser.add_argument("--parent-pid", type=int,
-                        default=int(os.environ.get("ADLAB_PARENT_PID", "0") or 0),
-                        help="exit when this process is gone")
+    parser.add_argument(
+        "--app-secret", default=os.environ.get("ADLAB_SIMULATOR_APP_SECRET", DEFAULT_APP_SECRET)
+    )
+    parser.add_argument(
+        "--parent-pid",
+        type=int,
+        default=int(os.environ.get("ADLAB_PARENT_PID", "0") or 0),
+        help="exit when this process is gone",
+    )
     return parser.parse_args(given)
 
 
@@ -63,8 +73,9 @@ def _stop_on_signals(server: uvicorn.Server) -> None:
         signal.signal(number, stop)
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket, url: str,
-                 ready_file: Path | None, parent: int) -> None:
+async def _serve(
+    server: uvicorn.Server, listener: socket.socket, url: str, ready_file: Path | None, parent: int
+) -> None:
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not task.done():
         await asyncio.sleep(0.005)
@@ -134,8 +145,14 @@ def main(given: list[str] | None = None) -> int:
         return 1
     listener.listen(256)
     url = f"http://{options.host}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off",
-                            timeout_keep_alive=75, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app,
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+    )
     server = _Server(config)
     _stop_on_signals(server)
     asyncio.run(_serve(server, listener, url, options.ready_file, options.parent_pid))

@@ -37,8 +37,15 @@ class ActionWriter:
         action_types: Only these action types, when a filter said so.
     """
 
-    def __init__(self, table: Table, windows: tuple[str, ...], minor_per_major: int, *,
-                 without_web: bool, action_types: tuple[str, ...] | None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        windows: tuple[str, ...],
+        minor_per_major: int,
+        *,
+        without_web: bool,
+        action_types: tuple[str, ...] | None,
+    ) -> None:
         self._table, self._offset = table, minor_per_major
         self._windows = windows
         self._shown = tuple(w for w in windows if w in WINDOW_CLASSES or w == "default")
@@ -48,8 +55,9 @@ class ActionWriter:
         # Reason: rows that mix attribution settings have actions only when fixed windows were
         # asked for, without "default".
         explicit = bool(windows) and "default" not in windows
-        self.withheld: list[bool] = [] if explicit or not bool(self.is_mixed.any()) else (
-            self.is_mixed.tolist())
+        self.withheld: list[bool] = (
+            [] if explicit or not bool(self.is_mixed.any()) else (self.is_mixed.tolist())
+        )
         self._has_value = ~self.is_mixed
 
     def _keeps(self, action_type: str) -> bool:
@@ -101,8 +109,9 @@ class ActionWriter:
         name = (action_type, self._shown, count)
         found = _flow_cache.get(name)
         if found is None:
-            windows = "".join(f',"{w}":"{count}"' for w in self._shown
-                              if w in CLICK_WINDOWS or w == "default")
+            windows = "".join(
+                f',"{w}":"{count}"' for w in self._shown if w in CLICK_WINDOWS or w == "default"
+            )
             found = f'{{"action_type":"{action_type}","value":"{count}"{windows}}},'
             if len(_flow_cache) > _CACHE_LIMIT:
                 _flow_cache.clear()
@@ -131,8 +140,9 @@ class ActionWriter:
     def _fragments(self, field: str, texts: list[str]) -> list[str]:
         made = [f',"{field}":[{text[:-1]}]' if text else "" for text in texts]
         if self.withheld:
-            made = ["" if hidden else text
-                    for text, hidden in zip(made, self.withheld, strict=True)]
+            made = [
+                "" if hidden else text for text, hidden in zip(made, self.withheld, strict=True)
+            ]
         return made
 
     def action_values(self) -> list[str]:
@@ -142,8 +152,12 @@ class ActionWriter:
         types = tuple(t for t in EVENT_TYPES["purchase"] if self._keeps(t))
         rows = zip(*self._window_columns("revenue"), strict=True)
         offset, windows = self._offset, self._shown
-        texts = [_entries(types, [money_text(n, offset) if n else "" for n in row], windows)
-                 if any(row) else "" for row in rows]
+        texts = [
+            _entries(types, [money_text(n, offset) if n else "" for n in row], windows)
+            if any(row)
+            else ""
+            for row in rows
+        ]
         return self._fragments("action_values", texts)
 
     def cost_per_action_type(self) -> list[str]:
@@ -161,9 +175,16 @@ class ActionWriter:
         for action_type, counts in counted:
             if not self._keeps(action_type):
                 continue
-            texts = [text + (f'{{"action_type":"{action_type}","value":'
-                             f'"{plain_number(cost / self._offset / n)}"}},' if n else "")
-                     for text, n, cost in zip(texts, counts, spend, strict=True)]
+            texts = [
+                text
+                + (
+                    f'{{"action_type":"{action_type}","value":'
+                    f'"{plain_number(cost / self._offset / n)}"}},'
+                    if n
+                    else ""
+                )
+                for text, n, cost in zip(texts, counts, spend, strict=True)
+            ]
         return self._fragments("cost_per_action_type", texts)
 
     def roas(self, field: str, action_type: str) -> list[str]:
@@ -173,22 +194,33 @@ class ActionWriter:
         spend = self._table.columns["spend"].tolist()
         rows = zip(*self._window_columns("revenue"), strict=True)
         texts = [
-            _entries((action_type,), [plain_number(n / cost) if n else "" for n in row],
-                     self._shown) if cost and any(row) else ""
-            for row, cost in zip(rows, spend, strict=True)]
+            _entries(
+                (action_type,), [plain_number(n / cost) if n else "" for n in row], self._shown
+            )
+            if cost and any(row)
+            else ""
+            for row, cost in zip(rows, spend, strict=True)
+        ]
         return self._fragments(field, texts)
 
     def results(self, field: str, objective: Ints, *, per_cost: bool) -> list[str]:
         """Write `results` or `cost_per_result`: what each row's objective counts."""
         indicators = (
             "actions:offsite_conversion.fb_pixel_purchase",
-            "actions:offsite_conversion.fb_pixel_lead", "actions:link_click", "reach",
+            "actions:offsite_conversion.fb_pixel_lead",
+            "actions:link_click",
+            "reach",
             "actions:post_engagement",
         )
         columns = self._table.columns
         engaged = sum((columns[name] for name in POST_ENGAGEMENT[1:]), columns["link_clicks"])
-        choices = [self.values("purchase"), self.values("lead"), columns["link_clicks"],
-                   columns["fresh"], engaged]
+        choices = [
+            self.values("purchase"),
+            self.values("lead"),
+            columns["link_clicks"],
+            columns["fresh"],
+            engaged,
+        ]
         counts = np.choose(objective, choices)
         spend = columns["spend"].tolist() if per_cost else [0] * len(objective)
         made: list[str] = []
@@ -197,11 +229,15 @@ class ActionWriter:
                 made.append("")
                 continue
             value = plain_number(cost / self._offset / count) if per_cost else str(count)
-            made.append(f',"{field}":[{{"indicator":"{indicators[kind]}","values":[{{"value":'
-                        f'"{value}","attribution_windows":["default"]}}]}}]')
+            made.append(
+                f',"{field}":[{{"indicator":"{indicators[kind]}","values":[{{"value":'
+                f'"{value}","attribution_windows":["default"]}}]}}]'
+            )
         if self.withheld or bool(self.is_mixed.any()):
-            made = ["" if hidden else text
-                    for text, hidden in zip(made, self.is_mixed.tolist(), strict=True)]
+            made = [
+                "" if hidden else text
+                for text, hidden in zip(made, self.is_mixed.tolist(), strict=True)
+            ]
         return made
 
 
@@ -216,5 +252,7 @@ def _entries(types: tuple[str, ...], texts: list[str], windows: tuple[str, ...])
 
 def single_list(field: str, action_type: str, values: list[str]) -> list[str]:
     """Write lists of one action statistic; an empty value gives no key."""
-    return [f',"{field}":[{{"action_type":"{action_type}","value":"{value}"}}]' if value else ""
-            for value in values]
+    return [
+        f',"{field}":[{{"action_type":"{action_type}","value":"{value}"}}]' if value else ""
+        for value in values
+    ]

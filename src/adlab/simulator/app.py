@@ -35,9 +35,13 @@ class _Broken(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Announce a body and leave without sending it."""
-        await send({"type": "http.response.start", "status": 200,
-                    "headers": [(b"content-length", b"4096"),
-                                (b"content-type", b"application/json")]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", b"4096"), (b"content-type", b"application/json")],
+            }
+        )
         await send({"type": "http.response.body", "body": b'{"data":[', "more_body": True})
 
 
@@ -67,15 +71,28 @@ class GraphEndpoint:
         if spoilt is None:
             if fault is not None and fault.kind == "repeating_cursor":
                 self._graph.settings.repeat_cursor_count += 1
-            answer = self._graph.call(method, path, params, _bearer(request),
-                                      str(request.base_url).rstrip("/"), fault=fault)
+            answer = self._graph.call(
+                method,
+                path,
+                params,
+                _bearer(request),
+                str(request.base_url).rstrip("/"),
+                fault=fault,
+            )
             spoilt = _finish(answer, fault)
             rows = answer.rows
         else:
             rows = 0
-        self._calls.note(method, path, params, status=spoilt.status_code, rows=rows,
-                         size=len(spoilt.body), seconds=time.perf_counter() - began,
-                         fault=None if fault is None else fault.kind)
+        self._calls.note(
+            method,
+            path,
+            params,
+            status=spoilt.status_code,
+            rows=rows,
+            size=len(spoilt.body),
+            seconds=time.perf_counter() - began,
+            fault=None if fault is None else fault.kind,
+        )
         return spoilt
 
 
@@ -85,8 +102,7 @@ def _spoil(fault: Fault | None) -> Response | None:
         return None
     status = fault.params.get("status")
     if fault.kind == "service_unavailable":
-        return Response("Service temporarily unavailable", status or 503,
-                        media_type="text/plain")
+        return Response("Service temporarily unavailable", status or 503, media_type="text/plain")
     if fault.kind == "html":
         return Response(_HTML, status or 500, media_type="text/html")
     if fault.kind == "empty":
@@ -144,9 +160,14 @@ def read_body(body: bytes, content_type: str) -> dict[str, str]:
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def create_app(scenario: str = "demo", seed: int = 7, clock: SimulatorClock | None = None,
-               settings: Settings | None = None, app_secret: str = DEFAULT_APP_SECRET,
-               monotonic: Callable[[], float] = time.monotonic) -> Starlette:
+def create_app(
+    scenario: str = "demo",
+    seed: int = 7,
+    clock: SimulatorClock | None = None,
+    settings: Settings | None = None,
+    app_secret: str = DEFAULT_APP_SECRET,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Starlette:
     """Build the simulator as an ASGI application.
 
     Args:
@@ -158,13 +179,22 @@ def create_app(scenario: str = "demo", seed: int = 7, clock: SimulatorClock | No
         monotonic: Real time in seconds, for the states of report jobs.
     """
     clock = clock or SimulatorClock()
-    graph = Graph(build_world(scenario, seed, clock.now()), clock, settings or Settings(),
-                  app_secret, monotonic)
+    graph = Graph(
+        build_world(scenario, seed, clock.now()),
+        clock,
+        settings or Settings(),
+        app_secret,
+        monotonic,
+    )
     calls = CallLog()
     endpoint = GraphEndpoint(graph, calls)
-    app = Starlette(routes=[
-        *ControlPlane(graph, calls).routes(),
-        Route("/{path:path}", endpoint.handle, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
-    ])
+    app = Starlette(
+        routes=[
+            *ControlPlane(graph, calls).routes(),
+            Route(
+                "/{path:path}", endpoint.handle, methods=["GET", "POST", "DELETE", "PUT", "PATCH"]
+            ),
+        ]
+    )
     app.state.graph = graph
     return app

@@ -44,8 +44,9 @@ class ReportRuns:
         monotonic: Real time in seconds.
     """
 
-    def __init__(self, settings: Settings, faults: FaultBook,
-                 monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: Settings, faults: FaultBook, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings, self._faults, self._monotonic = settings, faults, monotonic
         self._runs: dict[int, ReportRun] = {}
 
@@ -53,13 +54,20 @@ class ReportRuns:
         """Forget every job."""
         self._runs.clear()
 
-    def create(self, query: InsightsQuery, tick: int, now: float, path: str,
-               *, is_too_large: bool) -> ReportRun:
+    def create(
+        self, query: InsightsQuery, tick: int, now: float, path: str, *, is_too_large: bool
+    ) -> ReportRun:
         """Start a job."""
-        fault = self._faults.strike("POST", path, ("job_fail", "job_skip", "job_stuck",
-                                                   "job_race"))
-        run = ReportRun(_FIRST_ID + len(self._runs) * 7 + 1, query, tick, now, self._monotonic(),
-                        fault, is_too_large)
+        fault = self._faults.strike("POST", path, ("job_fail", "job_skip", "job_stuck", "job_race"))
+        run = ReportRun(
+            _FIRST_ID + len(self._runs) * 7 + 1,
+            query,
+            tick,
+            now,
+            self._monotonic(),
+            fault,
+            is_too_large,
+        )
         self._runs[run.number] = run
         return run
 
@@ -83,8 +91,11 @@ class ReportRuns:
         status, percent = self._state(run)
         buckets = run.query.buckets
         fields: dict[str, Any] = {
-            "id": str(run.number), "account_id": str(run.query.account_id),
-            "time_ref": int(run.created_at), "time_completed": 0, "async_status": status,
+            "id": str(run.number),
+            "account_id": str(run.query.account_id),
+            "time_ref": int(run.created_at),
+            "time_completed": 0,
+            "async_status": status,
             "async_percent_completion": percent,
             "date_start": day_text(min(days.since for days in buckets)),
             "date_stop": day_text(max(days.until for days in buckets)),
@@ -104,9 +115,13 @@ class ReportRuns:
         early = self._faults.strike("GET", path, ("job_early",)) is not None
         if early or self._state(run)[0] != "Job Completed":
             raise GraphError(
-                2601, "(#2601) Loading Async Request Result Failed", subcode=1815107,
-                is_transient=True, title="Error in loading the result",
-                user_message="The report is not ready yet. Please try again later.")
+                2601,
+                "(#2601) Loading Async Request Result Failed",
+                subcode=1815107,
+                is_transient=True,
+                title="Error in loading the result",
+                user_message="The report is not ready yet. Please try again later.",
+            )
 
     def _state(self, run: ReportRun) -> tuple[str, int]:
         age = self._monotonic() - run.made_at
@@ -131,15 +146,21 @@ class ReportRuns:
 
     def _failure(self, run: ReportRun) -> dict[str, Any]:
         if run.is_too_large:
-            found = {"error_code": -3, "error_subcode": 1504045,
-                     "error_message": "The report is too large.",
-                     "error_user_title": "Report too large",
-                     "error_user_msg": "Please ask for less data."}
+            found = {
+                "error_code": -3,
+                "error_subcode": 1504045,
+                "error_message": "The report is too large.",
+                "error_user_title": "Report too large",
+                "error_user_msg": "Please ask for less data.",
+            }
         else:
-            found = {"error_code": -2, "error_subcode": 2490547,
-                     "error_message": "The report could not be made.",
-                     "error_user_title": "Try again later",
-                     "error_user_msg": "Something went wrong. Please try again later."}
+            found = {
+                "error_code": -2,
+                "error_subcode": 2490547,
+                "error_message": "The report could not be made.",
+                "error_user_title": "Try again later",
+                "error_user_msg": "Something went wrong. Please try again later.",
+            }
         if run.fault is not None:
             found |= {name: value for name, value in run.fault.params.items() if name in found}
         return found

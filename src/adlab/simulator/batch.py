@@ -32,12 +32,15 @@ def run_batch(request: GraphRequest, answer: Answer, *, null_items: int = 0) -> 
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise invalid_parameter("Param batch must be an array of objects")
     if len(items) > LARGEST_BATCH:
-        raise GraphError(100, f"(#100) Too many requests in batch message. Maximum batch size is "
-                              f"{LARGEST_BATCH}")
+        raise GraphError(
+            100, f"(#100) Too many requests in batch message. Maximum batch size is {LARGEST_BATCH}"
+        )
     results: list[Any] = []
     named: dict[str, Any] = {}
-    wanted = set(_REFERENCE.findall(json.dumps(items)) and [
-        name for name, _ in _REFERENCE.findall(json.dumps(items))])
+    wanted = set(
+        _REFERENCE.findall(json.dumps(items))
+        and [name for name, _ in _REFERENCE.findall(json.dumps(items))]
+    )
     for place, item in enumerate(items):
         if place >= len(items) - null_items:
             results.append(None)
@@ -52,8 +55,9 @@ def run_batch(request: GraphRequest, answer: Answer, *, null_items: int = 0) -> 
     return results
 
 
-def _run_item(item: dict[str, Any], token: str, named: dict[str, Any],
-              answer: Answer) -> dict[str, Any]:
+def _run_item(
+    item: dict[str, Any], token: str, named: dict[str, Any], answer: Answer
+) -> dict[str, Any]:
     method = str(item.get("method", "GET")).upper()
     try:
         url = _filled(str(item.get("relative_url", "")), named)
@@ -84,6 +88,7 @@ def _filled(text: str, named: dict[str, Any]) -> str:
     Raises:
         KeyError: If the named request has no result.
     """
+
     def value(match: re.Match[str]) -> str:
         if match[1] not in named:
             raise KeyError(match[1])

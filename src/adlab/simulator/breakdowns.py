@@ -22,19 +22,37 @@ from adlab.simulator.world import AccountWorld
 HOURLY = "hourly_stats_aggregated_by_advertiser_time_zone"
 _GATED = {"impression_device", "hourly_stats_aggregated_by_audience_time_zone", "frequency_value"}
 _IMITATED = {
-    frozenset({"age"}), frozenset({"gender"}), frozenset({"age", "gender"}),
-    frozenset({"country"}), frozenset({"publisher_platform"}),
-    frozenset({"publisher_platform", "platform_position"}), frozenset({"device_platform"}),
+    frozenset({"age"}),
+    frozenset({"gender"}),
+    frozenset({"age", "gender"}),
+    frozenset({"country"}),
+    frozenset({"publisher_platform"}),
+    frozenset({"publisher_platform", "platform_position"}),
+    frozenset({"device_platform"}),
     frozenset({HOURLY}),
 }
 _LEGAL_BUT_MISSING = {
-    frozenset({"region"}), frozenset({"product_id"}), frozenset({"action_device"}),
+    frozenset({"region"}),
+    frozenset({"product_id"}),
+    frozenset({"action_device"}),
     frozenset({"action_device", "publisher_platform"}),
     frozenset({"action_device", "publisher_platform", "platform_position"}),
-    frozenset({"comscore_market"}), frozenset({"mmm"}), frozenset({"place_page_id"}),
-    *(frozenset({f"{asset}_asset"}) for asset in (
-        "ad_format", "body", "call_to_action", "description", "image", "link_url", "title",
-        "video")),
+    frozenset({"comscore_market"}),
+    frozenset({"mmm"}),
+    frozenset({"place_page_id"}),
+    *(
+        frozenset({f"{asset}_asset"})
+        for asset in (
+            "ad_format",
+            "body",
+            "call_to_action",
+            "description",
+            "image",
+            "link_url",
+            "title",
+            "video",
+        )
+    ),
 }
 _KNOWN = {name for names in _IMITATED | _LEGAL_BUT_MISSING for name in names} | _GATED
 _GATED_PARTNERS = {"publisher_platform", "platform_position", "action_device"}
@@ -42,18 +60,26 @@ _GATED_PARTNERS = {"publisher_platform", "platform_position", "action_device"}
 _AGES = ("18-24", "25-34", "35-44", "45-54", "55-64", "65+")
 _GENDERS = ("female", "male", "unknown")
 _PLACEMENTS = (
-    ("facebook", "feed", 0.27), ("facebook", "facebook_reels", 0.10),
-    ("facebook", "facebook_stories", 0.06), ("facebook", "marketplace", 0.05),
-    ("facebook", "right_hand_column", 0.02), ("instagram", "feed", 0.20),
-    ("instagram", "instagram_stories", 0.13), ("instagram", "instagram_reels", 0.11),
-    ("audience_network", "an_classic", 0.03), ("messenger", "messenger_stories", 0.01),
+    ("facebook", "feed", 0.27),
+    ("facebook", "facebook_reels", 0.10),
+    ("facebook", "facebook_stories", 0.06),
+    ("facebook", "marketplace", 0.05),
+    ("facebook", "right_hand_column", 0.02),
+    ("instagram", "feed", 0.20),
+    ("instagram", "instagram_stories", 0.13),
+    ("instagram", "instagram_reels", 0.11),
+    ("audience_network", "an_classic", 0.03),
+    ("messenger", "messenger_stories", 0.01),
     ("threads", "threads_feed", 0.02),
 )
 _DEVICES = (("mobile_app", 0.78), ("mobile_web", 0.09), ("desktop", 0.13))
 _COUNTRIES = {
-    "EUR": (("DE", 0.6), ("AT", 0.2), ("FR", 0.2)), "JPY": (("JP", 0.97), ("TW", 0.03)),
-    "GBP": (("GB", 0.88), ("IE", 0.12)), "AUD": (("AU", 0.84), ("NZ", 0.16)),
-    "CAD": (("CA", 0.9), ("US", 0.1)), "USD": (("US", 0.86), ("CA", 0.10), ("MX", 0.04)),
+    "EUR": (("DE", 0.6), ("AT", 0.2), ("FR", 0.2)),
+    "JPY": (("JP", 0.97), ("TW", 0.03)),
+    "GBP": (("GB", 0.88), ("IE", 0.12)),
+    "AUD": (("AU", 0.84), ("NZ", 0.16)),
+    "CAD": (("CA", 0.9), ("US", 0.1)),
+    "USD": (("US", 0.86), ("CA", 0.10), ("MX", 0.04)),
 }
 
 
@@ -80,8 +106,9 @@ def check_breakdowns(
         raise invalid_parameter("dma breakdown is no longer supported, use comscore_market")
     unknown = sorted(wanted - _KNOWN)
     if unknown:
-        raise invalid_parameter(f"breakdowns[0] must be one of the following values, not "
-                                f"{unknown[0]}")
+        raise invalid_parameter(
+            f"breakdowns[0] must be one of the following values, not {unknown[0]}"
+        )
     gated = wanted & _GATED
     if gated and len(gated) == 1 and wanted - gated <= _GATED_PARTNERS:
         return
@@ -90,7 +117,8 @@ def check_breakdowns(
     if wanted not in _IMITATED:
         listed = ", ".join(["action_type", *breakdowns])
         raise invalid_parameter(
-            f"Current combination of data breakdown columns ({listed}) is invalid")
+            f"Current combination of data breakdown columns ({listed}) is invalid"
+        )
     if HOURLY in wanted:
         wrong = [name for name in fields if name in UNIQUE_FIELDS or name in VIDEO_FIELDS]
         if wrong:
@@ -114,9 +142,13 @@ def _audience() -> Family:
     tilt_age = (0.8, 1.05, 1.1, 1.05, 0.95, 0.85)
     tilt_gender = (1.08, 0.92, 0.9)
     pairs = [(i, j) for i in range(len(_AGES)) for j in range(len(_GENDERS))]
-    return Family(1, ("age", "gender"), tuple((_AGES[i], _GENDERS[j]) for i, j in pairs),
-                  tuple(ages[i] * genders[j] for i, j in pairs),
-                  tuple(tilt_age[i] * tilt_gender[j] for i, j in pairs))
+    return Family(
+        1,
+        ("age", "gender"),
+        tuple((_AGES[i], _GENDERS[j]) for i, j in pairs),
+        tuple(ages[i] * genders[j] for i, j in pairs),
+        tuple(tilt_age[i] * tilt_gender[j] for i, j in pairs),
+    )
 
 
 def family_of(account: AccountWorld, breakdowns: tuple[str, ...]) -> Family:
@@ -126,18 +158,33 @@ def family_of(account: AccountWorld, breakdowns: tuple[str, ...]) -> Family:
         return _audience()
     if wanted == {"country"}:
         countries = _COUNTRIES[account.profile.currency]
-        return Family(2, ("country",), tuple((c,) for c, _ in countries),
-                      tuple(s for _, s in countries), tuple(1.0 for _ in countries))
+        return Family(
+            2,
+            ("country",),
+            tuple((c,) for c, _ in countries),
+            tuple(s for _, s in countries),
+            tuple(1.0 for _ in countries),
+        )
     if wanted == {"device_platform"}:
-        return Family(3, ("device_platform",), tuple((d,) for d, _ in _DEVICES),
-                      tuple(s for _, s in _DEVICES), (1.0, 0.8, 1.1))
+        return Family(
+            3,
+            ("device_platform",),
+            tuple((d,) for d, _ in _DEVICES),
+            tuple(s for _, s in _DEVICES),
+            (1.0, 0.8, 1.1),
+        )
     if wanted == {HOURLY}:
-        return Family(5, (HOURLY,), tuple((f"{h:02d}:00:00 - {h:02d}:59:59",) for h in range(24)),
-                      (), ())
+        return Family(
+            5, (HOURLY,), tuple((f"{h:02d}:00:00 - {h:02d}:59:59",) for h in range(24)), (), ()
+        )
     tilts = tuple(0.6 if place[0] == "audience_network" else 1.0 for place in _PLACEMENTS)
-    return Family(4, ("publisher_platform", "platform_position"),
-                  tuple((a, b) for a, b, _ in _PLACEMENTS),
-                  tuple(s for _, _, s in _PLACEMENTS), tilts)
+    return Family(
+        4,
+        ("publisher_platform", "platform_position"),
+        tuple((a, b) for a, b, _ in _PLACEMENTS),
+        tuple(s for _, _, s in _PLACEMENTS),
+        tilts,
+    )
 
 
 def segments_of(
@@ -153,16 +200,27 @@ def segments_of(
 class Splitter:
     """Splits columns of a run of cells into the parts of a family."""
 
-    def __init__(self, account: AccountWorld, family: Family, block: Block, low: int, high: int,
-                 moment: float) -> None:
+    def __init__(
+        self,
+        account: AccountWorld,
+        family: Family,
+        block: Block,
+        low: int,
+        high: int,
+        moment: float,
+    ) -> None:
         self._family, self._block, self._low, self._high = family, block, low, high
         self._zone: ZoneInfo = account.zone
         self._moment = moment
         key = account.ads.key[block.ad[low:high]]
         self._offset = offsets(join_keys(key, block.day[low:high]), 92 + family.number)
         if family.shares:
-            noise = np.stack([np.exp(0.25 * normal(key, 100 + 40 * family.number + part))
-                              for part in range(len(family.shares))])
+            noise = np.stack(
+                [
+                    np.exp(0.25 * normal(key, 100 + 40 * family.number + part))
+                    for part in range(len(family.shares))
+                ]
+            )
             self._seen = _normalised(np.array(family.shares)[:, None] * noise)
             self._acted = _normalised(self._seen * np.array(family.tilt)[:, None])
 
@@ -178,9 +236,9 @@ class Splitter:
         parts = [empty.copy() for _ in range(24)]
         if name not in FLOWS or name in {"fresh", "landing_views"}:
             return parts
-        final = self._block.columns[name][self._low:self._high]
-        offset = self._block.flow_offset[self._low:self._high]
-        days = self._block.day[self._low:self._high]
+        final = self._block.columns[name][self._low : self._high]
+        offset = self._block.flow_offset[self._low : self._high]
+        days = self._block.day[self._low : self._high]
         for day in np.unique(days).tolist():
             at = np.flatnonzero(days == day)
             shares = hour_shares(self._zone, day)

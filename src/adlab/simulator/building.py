@@ -116,8 +116,12 @@ def _lane_campaigns(group: LaneGroup, number: int, base: int, anchor: int) -> _R
 
 def _campaign_rows(plan: AccountPlan, base: int, anchor: int) -> _Rows:
     parts = [_lane_campaigns(g, n, base, anchor) for n, g in enumerate(plan.groups)]
-    rows = _Rows(*(np.concatenate([getattr(p, name) for p in parts])
-                   for name in ("key", "group", "start", "end")))
+    rows = _Rows(
+        *(
+            np.concatenate([getattr(p, name) for p in parts])
+            for name in ("key", "group", "start", "end")
+        )
+    )
     order = np.lexsort((rows.key, -rows.end))
     if plan.keep is not None:
         order = order[: plan.keep]
@@ -140,8 +144,9 @@ def _ids(level: int, keys: U64) -> Ints:
 
 def _late_life(key: U64, end: Ints, archived: float, deleted: float) -> tuple[Ints, Ints]:
     draw = uniform(key, 8)
-    archived_on = np.where(draw < archived, end + 8 + (uniform(key, 9) * 10).astype(np.int64),
-                           NEVER)
+    archived_on = np.where(
+        draw < archived, end + 8 + (uniform(key, 9) * 10).astype(np.int64), NEVER
+    )
     is_deleted = (draw >= archived) & (draw < archived + deleted)
     deleted_on = np.where(is_deleted, end + 4 + (uniform(key, 10) * 20).astype(np.int64), NEVER)
     return archived_on, deleted_on
@@ -164,7 +169,8 @@ def _pair_values(plan: AccountPlan, name: str, group: Ints) -> tuple[Ints, Ints]
 def _campaigns(plan: AccountPlan, rows: _Rows) -> Campaigns:
     key = rows.key
     archived_on, deleted_on = _late_life(
-        key, rows.end, plan.archived_campaign_rate, plan.deleted_campaign_rate)
+        key, rows.end, plan.archived_campaign_rate, plan.deleted_campaign_rate
+    )
     low, high = _pair_values(plan, "budget_usd", rows.group)
     usd = low * (high / low) ** uniform(key, 11)
     step = 5.0 if plan.profile.units_per_usd < 10 else 500.0
@@ -174,12 +180,18 @@ def _campaigns(plan: AccountPlan, rows: _Rows) -> Campaigns:
     story = np.array([STORIES.index(g.story) for g in plan.groups])[rows.group]
     created = [periods.month_start(int(day) - PLANNED_AHEAD_DAYS) for day in rows.start]
     return Campaigns(
-        id=_ids(2, key), key=key, start=rows.start, end=rows.end,
-        archived_on=archived_on, deleted_on=deleted_on,
-        created_on=np.array(created, dtype=np.int64), budget=budget,
+        id=_ids(2, key),
+        key=key,
+        start=rows.start,
+        end=rows.end,
+        archived_on=archived_on,
+        deleted_on=deleted_on,
+        created_on=np.array(created, dtype=np.int64),
+        budget=budget,
         objective=np.where(sales | (story > 0), 0, objective),
         has_campaign_budget=(uniform(key, 13) < 0.55) & (story != STORIES.index("ab_pair")),
-        exponent=0.62 + 0.26 * uniform(key, 14), story=story,
+        exponent=0.62 + 0.26 * uniform(key, 14),
+        story=story,
         is_steady=_group_values(plan, "is_steady", rows.group).astype(bool),
     )
 
@@ -195,8 +207,13 @@ def _ad_sets(plan: AccountPlan, rows: _Rows, campaigns: Campaigns) -> AdSets:
     mixed = campaigns.story[parent] == STORIES.index("mixed_attribution")
     never = np.full(len(key), NEVER)
     return AdSets(
-        id=_ids(3, key), key=key, start=campaigns.start[parent], end=campaigns.end[parent],
-        archived_on=never, deleted_on=never.copy(), campaign=parent,
+        id=_ids(3, key),
+        key=key,
+        start=campaigns.start[parent],
+        end=campaigns.end[parent],
+        archived_on=never,
+        deleted_on=never.copy(),
+        campaign=parent,
         share=_normalised(weight, parent, len(rows.key)),
         setting=np.where(mixed, turn % 3, plan.setting),
     )
@@ -227,11 +244,17 @@ def _ad_slots(plan: AccountPlan, rows: _Rows, ad_sets: AdSets) -> _Slots:
     slot = np.repeat(np.arange(len(parent)), later + 1)
     generation = np.arange(len(slot)) - np.repeat(np.cumsum(later + 1) - later - 1, later + 1)
     begins = np.where(generation > 0, generation * every[slot] + stagger[slot], 0)
-    ends = np.where(generation < later[slot],
-                    (generation + 1) * every[slot] + stagger[slot] - 1, life[slot] - 1)
+    ends = np.where(
+        generation < later[slot], (generation + 1) * every[slot] + stagger[slot] - 1, life[slot] - 1
+    )
     first = ad_sets.start[parent][slot]
-    return _Slots(parent[slot], join_keys(slot_key[slot], generation + 3000),
-                  first + begins, first + ends, share[slot])
+    return _Slots(
+        parent[slot],
+        join_keys(slot_key[slot], generation + 3000),
+        first + begins,
+        first + ends,
+        share[slot],
+    )
 
 
 def _ads(plan: AccountPlan, rows: _Rows, campaigns: Campaigns, ad_sets: AdSets) -> Ads:
@@ -241,30 +264,42 @@ def _ads(plan: AccountPlan, rows: _Rows, campaigns: Campaigns, ad_sets: AdSets) 
     parent_key = rows.key[campaign]
     is_pair = campaigns.story[campaign] == STORIES.index("ab_pair")
     calm = np.where(is_pair, 0.0, 1.0)
-    cpm_usd = np.clip(11.0 * np.exp(0.22 * normal(parent_key, 20) + calm * 0.1 * normal(key, 21)),
-                      6.5, 18.0)
-    ctr = np.clip(0.0145 * np.exp(0.28 * normal(parent_key, 22) + calm * 0.2 * normal(key, 23)),
-                  0.0085, 0.028)
+    cpm_usd = np.clip(
+        11.0 * np.exp(0.22 * normal(parent_key, 20) + calm * 0.1 * normal(key, 21)), 6.5, 18.0
+    )
+    ctr = np.clip(
+        0.0145 * np.exp(0.28 * normal(parent_key, 22) + calm * 0.2 * normal(key, 23)), 0.0085, 0.028
+    )
     order_usd = 60.0 * np.exp(0.45 * normal(parent_key, 24))
-    roas = np.clip(2.3 * np.exp(0.38 * normal(parent_key, 25) + calm * 0.15 * normal(key, 26)),
-                   1.0, 5.2)
+    roas = np.clip(
+        2.3 * np.exp(0.38 * normal(parent_key, 25) + calm * 0.15 * normal(key, 26)), 1.0, 5.2
+    )
     cvr = np.clip(roas * (cpm_usd / 1000.0 / (ctr * 0.72)) / order_usd, 0.001, 0.14)
     objective = campaigns.objective[campaign]
     cvr = cvr * np.array([1.0, 0.0, 0.12, 0.05, 0.08])[objective]
     in_b = is_pair & _is_second(ad_set, ad_sets)
-    archived_on, deleted_on = _late_life(key, slots.end, plan.archived_ad_rate,
-                                         plan.deleted_ad_rate)
+    archived_on, deleted_on = _late_life(
+        key, slots.end, plan.archived_ad_rate, plan.deleted_ad_rate
+    )
     is_worn = (campaigns.story[campaign] == STORIES.index("fatigued_ad")) & _is_first(ad_set)
     return Ads(
-        id=_ids(4, key), key=key, start=slots.start, end=slots.end,
-        archived_on=archived_on, deleted_on=deleted_on, ad_set=ad_set, campaign=campaign,
+        id=_ids(4, key),
+        key=key,
+        start=slots.start,
+        end=slots.end,
+        archived_on=archived_on,
+        deleted_on=deleted_on,
+        ad_set=ad_set,
+        campaign=campaign,
         share=slots.share * ad_sets.share[ad_set],
-        cpm=cpm_usd * plan.profile.units_per_usd, ctr=ctr,
+        cpm=cpm_usd * plan.profile.units_per_usd,
+        ctr=ctr,
         cvr=np.where(in_b, cvr * (1.0 + AB_LIFT), cvr),
         lead_rate=np.where(objective == 1, 0.06 * np.exp(0.3 * normal(parent_key, 27)), 0.0),
         order_value=order_usd * plan.profile.units_per_usd,
         wear=plan.wear * np.where(is_worn, 1.0, 0.12 * np.exp(0.4 * normal(key, 28))),
-        is_video=uniform(key, 29) < 0.4, creative_id=_ids(5, key),
+        is_video=uniform(key, 29) < 0.4,
+        creative_id=_ids(5, key),
     )
 
 

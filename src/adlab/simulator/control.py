@@ -40,9 +40,10 @@ class ControlPlane:
     def routes(self) -> list[Route]:
         """List the control routes."""
         return [
-            Route("/__health", self.health), Route("/__clock", self.clock,
-                                                   methods=["GET", "POST"]),
-            Route("/__truth", self.world), Route("/__truth/insights", self.insights),
+            Route("/__health", self.health),
+            Route("/__clock", self.clock, methods=["GET", "POST"]),
+            Route("/__truth", self.world),
+            Route("/__truth/insights", self.insights),
             Route("/__truth/names", self.names),
             Route("/__faults", self.faults, methods=["GET", "POST", "DELETE"]),
             Route("/__config", self.config, methods=["GET", "POST"]),
@@ -53,8 +54,15 @@ class ControlPlane:
     async def health(self, request: Request) -> Response:
         """Say that the simulator is up, and with what."""
         world = self._graph.world
-        return _json({"status": "ok", "scenario": world.scenario, "seed": world.seed,
-                      "accounts": len(world.accounts), "now": iso_utc(self._graph.clock.now())})
+        return _json(
+            {
+                "status": "ok",
+                "scenario": world.scenario,
+                "seed": world.seed,
+                "accounts": len(world.accounts),
+                "now": iso_utc(self._graph.clock.now()),
+            }
+        )
 
     async def clock(self, request: Request) -> Response:
         """Read or move the clock."""
@@ -65,8 +73,14 @@ class ControlPlane:
                 self._move(body)
             except (ValueError, TypeError) as problem:
                 return _refused(problem)
-        return _json({"now": iso_utc(clock.now()), "tick": iso_utc(clock.tick()),
-                      "unix": clock.now(), "is_frozen": clock.is_frozen})
+        return _json(
+            {
+                "now": iso_utc(clock.now()),
+                "tick": iso_utc(clock.tick()),
+                "unix": clock.now(),
+                "is_frozen": clock.is_frozen,
+            }
+        )
 
     def _move(self, body: dict[str, Any]) -> None:
         clock = self._graph.clock
@@ -90,8 +104,9 @@ class ControlPlane:
         """Give the exact numbers as of now."""
         graph = self._graph
         try:
-            answer = truth.insights(graph.engine, graph.clock.now(), graph.clock.tick(),
-                                    dict(request.query_params))
+            answer = truth.insights(
+                graph.engine, graph.clock.now(), graph.clock.tick(), dict(request.query_params)
+            )
         except (ValueError, KeyError) as problem:
             return _refused(problem)
         return _json(answer)

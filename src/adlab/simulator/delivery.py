@@ -37,9 +37,23 @@ CLASSES = ("c1", "c7", "c28", "v1", "ev")
 """Click within a day, within 2-7 days, within 8-28 days; view within a day; engaged view."""
 EVENTS = ("purchase", "checkout", "cart", "view", "lead")
 FLOWS = (
-    "impressions", "fresh", "clicks", "link_clicks", "outbound_clicks", "landing_views", "spend",
-    "video_views", "thruplays", "video_p25", "video_p50", "video_p75", "video_p100",
-    "reactions", "comments", "shares", "saves",
+    "impressions",
+    "fresh",
+    "clicks",
+    "link_clicks",
+    "outbound_clicks",
+    "landing_views",
+    "spend",
+    "video_views",
+    "thruplays",
+    "video_p25",
+    "video_p50",
+    "video_p75",
+    "video_p100",
+    "reactions",
+    "comments",
+    "shares",
+    "saves",
 )
 """Columns that are complete at the end of the day. `fresh` counts impressions that are not
 repetitions within the ad's own audience; reach is a function of it."""
@@ -154,8 +168,9 @@ def _day_factors(account: AccountWorld, first: int) -> _DayFactors:
         if account.profile.has_outages and outage_day(account, day) == day:
             outage[index] = 0.03
     hours = np.array([len(hours_of_day(account.zone, day)) / 24 for day in days.tolist()])
-    return _DayFactors(season * shock, 1.0 + 0.6 * (season - 1.0), tracking, outage, hours,
-                       base[(days - 1) % 7])
+    return _DayFactors(
+        season * shock, 1.0 + 0.6 * (season - 1.0), tracking, outage, hours, base[(days - 1) % 7]
+    )
 
 
 def _compute(account: AccountWorld, first: int) -> Block:
@@ -172,8 +187,13 @@ def _compute(account: AccountWorld, first: int) -> Block:
     if not shown.all():
         columns = {name: values[shown] for name, values in columns.items()}
         day, ad, key = day[shown], ad[shown], key[shown]
-    return Block(day, ad, {name: values.astype(np.int32) for name, values in columns.items()},
-                 offsets(key, 90), offsets(key, 91))
+    return Block(
+        day,
+        ad,
+        {name: values.astype(np.int32) for name, values in columns.items()},
+        offsets(key, 90),
+        offsets(key, 91),
+    )
 
 
 def budget_level(account: AccountWorld, campaign: Ints, day: Ints) -> Floats:
@@ -198,11 +218,24 @@ def _traffic(
     daily_key = join_keys(campaigns.key[campaign], day)
     pace = np.exp(0.10 * normal(daily_key, 43) + 0.12 * normal(key, 44))
     over = np.where((campaigns.story[campaign] == _STORY_OVERSPEND) & (pace > 0.95), 1.7, 1.0)
-    target = (campaigns.budget[campaign] * ads.share[ad] * level * pace * over
-              * factors.weekday[at] * factors.outage[at] * factors.length[at])
+    target = (
+        campaigns.budget[campaign]
+        * ads.share[ad]
+        * level
+        * pace
+        * over
+        * factors.weekday[at]
+        * factors.outage[at]
+        * factors.length[at]
+    )
     wear = _wear(account, day, ad)
-    cost = (ads.cpm[ad] * factors.cost[at] * level**0.15 * (1.0 + 0.10 * wear)
-            * np.exp(0.07 * normal(key, 45)))
+    cost = (
+        ads.cpm[ad]
+        * factors.cost[at]
+        * level**0.15
+        * (1.0 + 0.10 * wear)
+        * np.exp(0.07 * normal(key, 45))
+    )
     impressions = poisson(target / cost * 1000.0, key, 46)
     minor = account.profile.minor_per_major
     spend = np.floor(impressions * cost * minor / 1000.0 * np.exp(0.03 * normal(key, 47)) + 0.5)
@@ -237,8 +270,14 @@ def _traffic(
 
 
 def _conversions(
-    account: AccountWorld, columns: dict[str, Ints], level: Floats, day: Ints, ad: Ints,
-    key: U64, factors: _DayFactors, first: int,
+    account: AccountWorld,
+    columns: dict[str, Ints],
+    level: Floats,
+    day: Ints,
+    ad: Ints,
+    key: U64,
+    factors: _DayFactors,
+    first: int,
 ) -> None:
     ads, at = account.ads, day - first
     link = columns["link_clicks"]
@@ -249,8 +288,9 @@ def _conversions(
     checkouts = _by_class(poisson(mean * 0.9, key, 66), key, 67)
     carts = _by_class(poisson(mean * 2.1, key, 69), key, 70)
     sells = ads.cvr[ad] > 0
-    views = poisson(np.where(sells, columns["landing_views"] * 0.9 * factors.tracking[at], 0.0),
-                    key, 72)
+    views = poisson(
+        np.where(sells, columns["landing_views"] * 0.9 * factors.tracking[at], 0.0), key, 72
+    )
     contents = _by_class(views, key, 73)
     expected_leads = np.asarray(link * ads.lead_rate[ad] * likely, dtype=np.float64)
     leads = _by_class(poisson(expected_leads, key, 75), key, 76)

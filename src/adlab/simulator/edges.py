@@ -18,8 +18,13 @@ from adlab.simulator.wire import GraphRequest, read_cursor, whole, write_cursor
 from adlab.simulator.world import ARCHIVED, DELETED, STATUS_NAMES, Level
 
 _EDGES: dict[str, dict[str, str]] = {
-    "account": {"campaigns": "campaign", "adsets": "adset", "ads": "ad",
-                "adcreatives": "creative", "activities": "activity"},
+    "account": {
+        "campaigns": "campaign",
+        "adsets": "adset",
+        "ads": "ad",
+        "adcreatives": "creative",
+        "activities": "activity",
+    },
     "campaign": {"adsets": "adset", "ads": "ad"},
     "adset": {"ads": "ad", "adcreatives": "creative"},
     "ad": {"adcreatives": "creative"},
@@ -28,8 +33,18 @@ _EDGES: dict[str, dict[str, str]] = {
 _EXTRA_STATUSES: dict[str, frozenset[str]] = {
     "campaign": frozenset({"IN_PROCESS", "WITH_ISSUES"}),
     "adset": frozenset({"IN_PROCESS", "WITH_ISSUES", "CAMPAIGN_PAUSED"}),
-    "ad": frozenset({"IN_PROCESS", "WITH_ISSUES", "CAMPAIGN_PAUSED", "ADSET_PAUSED",
-                     "DISAPPROVED", "PENDING_REVIEW", "PREAPPROVED", "PENDING_BILLING_INFO"}),
+    "ad": frozenset(
+        {
+            "IN_PROCESS",
+            "WITH_ISSUES",
+            "CAMPAIGN_PAUSED",
+            "ADSET_PAUSED",
+            "DISAPPROVED",
+            "PENDING_REVIEW",
+            "PREAPPROVED",
+            "PENDING_BILLING_INFO",
+        }
+    ),
 }
 _BASE_STATUSES = frozenset({"ACTIVE", "PAUSED", "ARCHIVED", "DELETED"})
 InsightsReader = Callable[[Wanted, Moment, Level, int], Any]
@@ -47,15 +62,17 @@ class EdgeReader:
     def __init__(self, moment: Moment, settings: Settings, insights: InsightsReader) -> None:
         self._moment, self._settings, self._insights = moment, settings, insights
 
-    def node(self, level: str, index: int, wanted: tuple[Wanted, ...],
-             request: GraphRequest) -> dict[str, Any]:
+    def node(
+        self, level: str, index: int, wanted: tuple[Wanted, ...], request: GraphRequest
+    ) -> dict[str, Any]:
         """Read one object with the wanted fields; without any, only its id."""
         readers = FIELDS[level]
         found: dict[str, Any] = {}
         for item in wanted or (Wanted("id"),):
             if item.name in _EDGES[level]:
-                found[item.name] = self.edge(level, index, item.name,
-                                             _nested_request(request, item), item.children)
+                found[item.name] = self.edge(
+                    level, index, item.name, _nested_request(request, item), item.children
+                )
             elif item.name == "insights" and level != "creative":
                 nested = self._insights(item, self._moment, level, index)  # type: ignore[arg-type]
                 if nested["data"]:
@@ -69,14 +86,17 @@ class EdgeReader:
             elif item.name in {"campaign", "adset"} and level in {"ad", "adset"}:
                 found[item.name] = self._related(level, index, item, request)
             elif item.name not in UNSET[level]:
-                raise invalid_parameter(f"Tried accessing nonexisting field ({item.name}) on node "
-                                        f"type ({NODE_TYPES[level]})")
+                raise invalid_parameter(
+                    f"Tried accessing nonexisting field ({item.name}) on node "
+                    f"type ({NODE_TYPES[level]})"
+                )
         if "id" not in found:
             found["id"] = readers["id"](self._moment, index)
         return found
 
-    def _related(self, level: str, index: int, item: Wanted,
-                 request: GraphRequest) -> dict[str, Any]:
+    def _related(
+        self, level: str, index: int, item: Wanted, request: GraphRequest
+    ) -> dict[str, Any]:
         account = self._moment.account
         if item.name == "creative" and level == "ad":
             return self.node("creative", index, item.children, request)
@@ -85,11 +105,18 @@ class EdgeReader:
         if item.name == "campaign" and level in {"ad", "adset"}:
             parents = account.ads.campaign if level == "ad" else account.ad_sets.campaign
             return self.node("campaign", int(parents[index]), item.children, request)
-        raise invalid_parameter(f"Tried accessing nonexisting field ({item.name}) on node type "
-                                f"({NODE_TYPES[level]})")
+        raise invalid_parameter(
+            f"Tried accessing nonexisting field ({item.name}) on node type ({NODE_TYPES[level]})"
+        )
 
-    def edge(self, level: str, index: int, name: str, request: GraphRequest,
-             wanted: tuple[Wanted, ...] | None = None) -> dict[str, Any]:
+    def edge(
+        self,
+        level: str,
+        index: int,
+        name: str,
+        request: GraphRequest,
+        wanted: tuple[Wanted, ...] | None = None,
+    ) -> dict[str, Any]:
         """Read a page of an edge.
 
         Raises:
@@ -97,22 +124,24 @@ class EdgeReader:
         """
         kind = _EDGES[level].get(name)
         if kind is None:
-            raise invalid_parameter(f"Tried accessing nonexisting field ({name}) on node type "
-                                    f"({NODE_TYPES[level]})")
+            raise invalid_parameter(
+                f"Tried accessing nonexisting field ({name}) on node type ({NODE_TYPES[level]})"
+            )
         if kind == "activity":
             return list_activities(self._moment, request)
         fields = wanted if wanted is not None else parse_fields(request.params.get("fields", ""))
         listed = np.flatnonzero(self._listed(level, index, kind, request))
         limit = min(max(request.integer("limit", 25), 1), 5000)
         start = self._start(request, kind, listed, limit)
-        chosen = listed[start:start + limit]
+        chosen = listed[start : start + limit]
         rows = [self.node(kind, int(i), fields, request) for i in chosen]
         answer: dict[str, Any] = {"data": rows}
         if rows:
             ids = self._ids(kind)
             after = write_cursor((kind, ids[chosen[-1]]))
-            answer["paging"] = {"cursors": {"before": write_cursor((kind, ids[chosen[0]])),
-                                            "after": after}}
+            answer["paging"] = {
+                "cursors": {"before": write_cursor((kind, ids[chosen[0]])), "after": after}
+            }
             if start + limit < len(listed):
                 answer["paging"]["next"] = request.page_url(after)
         if request.flag("summary") or request.params.get("summary") == "total_count":
@@ -157,10 +186,14 @@ class EdgeReader:
             mask &= np.isin(states, codes)
             named |= set(asked)
         if kind != "creative" and "DELETED" in named and self._settings.deleted_filter_is_error:
-            raise invalid_parameter("Cannot request for deleted objects with a status filter",
-                                    1815001)
-        hidden = [code for code, name in ((ARCHIVED, "ARCHIVED"), (DELETED, "DELETED"))
-                  if name not in named]
+            raise invalid_parameter(
+                "Cannot request for deleted objects with a status filter", 1815001
+            )
+        hidden = [
+            code
+            for code, name in ((ARCHIVED, "ARCHIVED"), (DELETED, "DELETED"))
+            if name not in named
+        ]
         mask &= ~np.isin(states, hidden)
         since = request.params.get("updated_since")
         if since and kind in {"ad", "adset"}:
@@ -196,5 +229,6 @@ def _spread(moment: Moment, chosen: Bools, owner: str, what: str) -> Bools:
 
 
 def _nested_request(request: GraphRequest, item: Wanted) -> GraphRequest:
-    return GraphRequest("GET", request.path, dict(item.modifiers), request.version,
-                        request.base_url, request.token)
+    return GraphRequest(
+        "GET", request.path, dict(item.modifiers), request.version, request.base_url, request.token
+    )

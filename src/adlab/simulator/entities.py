@@ -15,8 +15,10 @@ from adlab.simulator.reporting import Aggregator, ReportEngine
 from adlab.simulator.world import GOALS, OBJECTIVES, SETTINGS, STATUS_NAMES, AccountWorld
 
 _SPECS: dict[str, list[dict[str, Any]]] = {
-    "7d_click_1d_view": [{"event_type": "CLICK_THROUGH", "window_days": 7},
-                         {"event_type": "VIEW_THROUGH", "window_days": 1}],
+    "7d_click_1d_view": [
+        {"event_type": "CLICK_THROUGH", "window_days": 7},
+        {"event_type": "VIEW_THROUGH", "window_days": 1},
+    ],
     "1d_click": [{"event_type": "CLICK_THROUGH", "window_days": 1}],
     "7d_click": [{"event_type": "CLICK_THROUGH", "window_days": 7}],
 }
@@ -69,17 +71,19 @@ class Moment:
         """Give a campaign's daily budget today, in minor units."""
         campaigns = self.account.campaigns
         day = min(max(self.today, int(campaigns.start[campaign])), int(campaigns.end[campaign]))
-        at = campaigns.start[campaign:campaign + 1]
+        at = campaigns.start[campaign : campaign + 1]
         who = at * 0 + campaign
         level = float(budget_level(self.account, who, at * 0 + day)[0])
         return round(float(campaigns.budget[campaign]) * level) * (
-            self.account.profile.minor_per_major)
+            self.account.profile.minor_per_major
+        )
 
     def month_spend(self) -> int:
         """Give the spend of the current month so far, in minor units."""
         days = DayRange(periods.month_start(self.today), self.today)
         table = Aggregator(self.engine.delivery, self.account, self.tick).table(
-            "account", [days], frozenset({"spend"}))
+            "account", [days], frozenset({"spend"})
+        )
         return int(table.columns["spend"].sum())
 
 
@@ -97,8 +101,10 @@ def _account_fields() -> dict[str, Reader]:
         "timezone_id": lambda m, i: m.account.profile.timezone_id,
         "timezone_name": lambda m, i: m.account.profile.timezone,
         "timezone_offset_hours_utc": lambda m, i: periods.utc_offset_hours(m.account.zone, m.now),
-        "business": lambda m, i: {"id": m.account.profile.business_id,
-                                  "name": m.account.profile.client},
+        "business": lambda m, i: {
+            "id": m.account.profile.business_id,
+            "name": m.account.profile.client,
+        },
         "business_name": lambda m, i: m.account.profile.client,
         "owner": lambda m, i: m.account.profile.business_id,
         "amount_spent": lambda m, i: str(m.month_spend()),
@@ -143,13 +149,15 @@ def _campaign_fields() -> dict[str, Reader]:
         **_common("campaign"),
         "objective": lambda m, i: OBJECTIVES[m.account.campaigns.objective[i]],
         "buying_type": lambda m, i: "AUCTION",
-        "bid_strategy": lambda m, i: _when(m.account.campaigns.has_campaign_budget[i],
-                                           lambda: "LOWEST_COST_WITHOUT_CAP"),
+        "bid_strategy": lambda m, i: _when(
+            m.account.campaigns.has_campaign_budget[i], lambda: "LOWEST_COST_WITHOUT_CAP"
+        ),
         "daily_budget": budget,
         "budget_remaining": lambda m, i: budget(m, i) or "0",
         "start_time": lambda m, i: m.day_time(int(m.account.campaigns.start[i])),
         "stop_time": lambda m, i: _when(
-            has_end(m, i), lambda: m.day_time(int(m.account.campaigns.end[i]) + 1)),
+            has_end(m, i), lambda: m.day_time(int(m.account.campaigns.end[i]) + 1)
+        ),
         "special_ad_categories": lambda m, i: [],
         "smart_promotion_type": lambda m, i: "GUIDED_CREATION",
         "is_adset_budget_sharing_enabled": lambda m, i: False,
@@ -181,18 +189,27 @@ def _ad_set_fields() -> dict[str, Reader]:
         "optimization_goal": lambda m, i: GOALS[sales(m, i)],
         "attribution_spec": lambda m, i: _SPECS[SETTINGS[m.account.ad_sets.setting[i]]],
         "destination_type": lambda m, i: "WEBSITE",
-        "promoted_object": lambda m, i: _when(sales(m, i) == 0, lambda: {
-            "pixel_id": str(880_000 + m.account.profile.number),
-            "custom_event_type": "PURCHASE"}),
-        "targeting": lambda m, i: {"age_min": 18, "age_max": 65,
-                                   "targeting_automation": {"advantage_audience": 1}},
+        "promoted_object": lambda m, i: _when(
+            sales(m, i) == 0,
+            lambda: {
+                "pixel_id": str(880_000 + m.account.profile.number),
+                "custom_event_type": "PURCHASE",
+            },
+        ),
+        "targeting": lambda m, i: {
+            "age_min": 18,
+            "age_max": 65,
+            "targeting_automation": {"advantage_audience": 1},
+        },
         "start_time": lambda m, i: m.day_time(int(m.account.ad_sets.start[i])),
         "end_time": lambda m, i: _when(
             m.account.ad_sets.end[i] - m.account.ad_sets.start[i] < 200,
-            lambda: m.day_time(int(m.account.ad_sets.end[i]) + 1)),
+            lambda: m.day_time(int(m.account.ad_sets.end[i]) + 1),
+        ),
         "learning_stage_info": lambda m, i: {
             "status": "LEARNING" if m.today - m.account.ad_sets.start[i] < 7 else "SUCCESS",
-            "conversions": 0},
+            "conversions": 0,
+        },
         "pacing_type": lambda m, i: ["standard"],
         "is_dynamic_creative": lambda m, i: False,
         "is_incremental_attribution_enabled": lambda m, i: False,
@@ -206,11 +223,15 @@ def _ad_fields() -> dict[str, Reader]:
         "campaign_id": lambda m, i: str(m.account.campaigns.id[m.account.ads.campaign[i]]),
         "creative": lambda m, i: {"id": str(m.account.ads.creative_id[i])},
         "tracking_specs": lambda m, i: [
-            {"action.type": ["offsite_conversion"],
-             "fb_pixel": [str(880_000 + m.account.profile.number)]}],
+            {
+                "action.type": ["offsite_conversion"],
+                "fb_pixel": [str(880_000 + m.account.profile.number)],
+            }
+        ],
         "conversion_specs": lambda m, i: [{"action.type": ["offsite_conversion"]}],
         "preview_shareable_link": lambda m, i: (
-            f"https://fb.example/p/{int(m.account.ads.id[i]) % 10**8}"),
+            f"https://fb.example/p/{int(m.account.ads.id[i]) % 10**8}"
+        ),
         "last_updated_by_app_id": lambda m, i: "555",
     }
 
@@ -226,10 +247,22 @@ def _creative_fields() -> dict[str, Reader]:
         call = {"type": "SHOP_NOW", "value": {"link": "https://shop.example/"}}
         page = {"page_id": str(660_000 + m.account.profile.number)}
         if video(m, i):
-            return {**page, "video_data": {"video_id": str(number(m, i) // 7),
-                                           "title": _title(m, i), "call_to_action": call}}
-        return {**page, "link_data": {"link": "https://shop.example/", "name": _title(m, i),
-                                      "call_to_action": call}}
+            return {
+                **page,
+                "video_data": {
+                    "video_id": str(number(m, i) // 7),
+                    "title": _title(m, i),
+                    "call_to_action": call,
+                },
+            }
+        return {
+            **page,
+            "link_data": {
+                "link": "https://shop.example/",
+                "name": _title(m, i),
+                "call_to_action": call,
+            },
+        }
 
     return {
         "id": lambda m, i: str(number(m, i)),
@@ -242,12 +275,14 @@ def _creative_fields() -> dict[str, Reader]:
         "call_to_action_type": lambda m, i: "SHOP_NOW",
         "image_hash": lambda m, i: _when(not video(m, i), lambda: f"{number(m, i):032x}"),
         "image_url": lambda m, i: _when(
-            not video(m, i), lambda: f"https://images.example/{number(m, i)}.jpg"),
+            not video(m, i), lambda: f"https://images.example/{number(m, i)}.jpg"
+        ),
         "thumbnail_url": lambda m, i: f"https://images.example/t/{number(m, i)}.jpg?x={m.tick}",
         "video_id": lambda m, i: _when(video(m, i), lambda: str(number(m, i) // 7)),
         "object_story_spec": story,
         "effective_object_story_id": lambda m, i: (
-            f"{660_000 + m.account.profile.number}_{number(m, i) // 3}"),
+            f"{660_000 + m.account.profile.number}_{number(m, i) // 3}"
+        ),
         "url_tags": lambda m, i: "utm_source=meta&utm_medium=paid",
     }
 
@@ -257,32 +292,105 @@ def _title(m: Moment, i: int) -> str:
 
 
 FIELDS: dict[str, dict[str, Reader]] = {
-    "account": _account_fields(), "campaign": _campaign_fields(), "adset": _ad_set_fields(),
-    "ad": _ad_fields(), "creative": _creative_fields(),
+    "account": _account_fields(),
+    "campaign": _campaign_fields(),
+    "adset": _ad_set_fields(),
+    "ad": _ad_fields(),
+    "creative": _creative_fields(),
 }
 UNSET: dict[str, frozenset[str]] = {
-    "account": frozenset({"opportunity_score", "funding_source", "end_advertiser", "media_agency",
-                          "fb_entity", "tax_id_status", "io_number"}),
-    "campaign": frozenset({"lifetime_budget", "spend_cap", "issues_info", "adlabels",
-                           "promoted_object", "advantage_state_info", "recommendations",
-                           "pacing_type", "last_budget_toggling_time", "topline_id"}),
-    "adset": frozenset({"bid_amount", "bid_constraints", "issues_info", "recommendations",
-                        "frequency_control_specs", "low_creative_reach",
-                        "creative_diversity_label", "adlabels", "daily_min_spend_target",
-                        "daily_spend_cap", "lifetime_min_spend_target", "lifetime_spend_cap",
-                        "source_adset_id", "campaign_attribution", "rf_prediction_id",
-                        "use_new_app_click", "adset_schedule"}),
-    "ad": frozenset({"ad_review_feedback", "issues_info", "failed_delivery_checks", "adlabels",
-                     "recommendations", "bid_amount", "source_ad_id", "engagement_audience",
-                     "display_sequence", "ad_active_time", "ad_schedule_start_time",
-                     "ad_schedule_end_time", "conversion_domain"}),
-    "creative": frozenset({"call_to_action", "image_crops", "asset_feed_spec", "adlabels",
-                           "effective_instagram_media_id", "instagram_user_id", "link_url",
-                           "instagram_permalink_url", "template_url", "product_set_id",
-                           "degrees_of_freedom_spec", "contextual_multi_ads", "object_id",
-                           "source_instagram_media_id", "object_url", "link_og_id",
-                           "object_story_id", "actor_id", "enable_direct_install"}),
+    "account": frozenset(
+        {
+            "opportunity_score",
+            "funding_source",
+            "end_advertiser",
+            "media_agency",
+            "fb_entity",
+            "tax_id_status",
+            "io_number",
+        }
+    ),
+    "campaign": frozenset(
+        {
+            "lifetime_budget",
+            "spend_cap",
+            "issues_info",
+            "adlabels",
+            "promoted_object",
+            "advantage_state_info",
+            "recommendations",
+            "pacing_type",
+            "last_budget_toggling_time",
+            "topline_id",
+        }
+    ),
+    "adset": frozenset(
+        {
+            "bid_amount",
+            "bid_constraints",
+            "issues_info",
+            "recommendations",
+            "frequency_control_specs",
+            "low_creative_reach",
+            "creative_diversity_label",
+            "adlabels",
+            "daily_min_spend_target",
+            "daily_spend_cap",
+            "lifetime_min_spend_target",
+            "lifetime_spend_cap",
+            "source_adset_id",
+            "campaign_attribution",
+            "rf_prediction_id",
+            "use_new_app_click",
+            "adset_schedule",
+        }
+    ),
+    "ad": frozenset(
+        {
+            "ad_review_feedback",
+            "issues_info",
+            "failed_delivery_checks",
+            "adlabels",
+            "recommendations",
+            "bid_amount",
+            "source_ad_id",
+            "engagement_audience",
+            "display_sequence",
+            "ad_active_time",
+            "ad_schedule_start_time",
+            "ad_schedule_end_time",
+            "conversion_domain",
+        }
+    ),
+    "creative": frozenset(
+        {
+            "call_to_action",
+            "image_crops",
+            "asset_feed_spec",
+            "adlabels",
+            "effective_instagram_media_id",
+            "instagram_user_id",
+            "link_url",
+            "instagram_permalink_url",
+            "template_url",
+            "product_set_id",
+            "degrees_of_freedom_spec",
+            "contextual_multi_ads",
+            "object_id",
+            "source_instagram_media_id",
+            "object_url",
+            "link_og_id",
+            "object_story_id",
+            "actor_id",
+            "enable_direct_install",
+        }
+    ),
 }
 """Fields that exist and are never set here: asking for them is fine, the key stays away."""
-NODE_TYPES = {"account": "AdAccount", "campaign": "AdCampaignGroup", "adset": "AdCampaign",
-              "ad": "Adgroup", "creative": "AdCreative"}
+NODE_TYPES = {
+    "account": "AdAccount",
+    "campaign": "AdCampaignGroup",
+    "adset": "AdCampaign",
+    "ad": "Adgroup",
+    "creative": "AdCreative",
+}

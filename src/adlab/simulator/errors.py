@@ -85,15 +85,19 @@ def missing_object(object_id: str, method: str = "get") -> GraphError:
 def not_imitated(what: str) -> GraphError:
     """Code 3: an honest refusal of what COVERAGE.md lists as missing."""
     return GraphError(
-        3, f"(#3) This simulator does not imitate {what}; see COVERAGE.md", status=400)
+        3, f"(#3) This simulator does not imitate {what}; see COVERAGE.md", status=400
+    )
 
 
 def too_many_rows() -> GraphError:
     """Code 100/1487534: the report is larger than one call may be."""
     return GraphError(
-        100, "(#100) Too many rows were requested.", subcode=1487534,
+        100,
+        "(#100) Too many rows were requested.",
+        subcode=1487534,
         title="Too many rows",
-        user_message="Please reduce the time range, filter, or use an asynchronous report.")
+        user_message="Please reduce the time range, filter, or use an asynchronous report.",
+    )
 
 
 def bad_cursor() -> GraphError:

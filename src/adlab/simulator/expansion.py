@@ -29,9 +29,12 @@ def parse_fields(text: str) -> tuple[Wanted, ...]:
 
 
 def _syntax(text: str, position: int) -> GraphError:
-    near = text[position:position + 20]
-    return GraphError(2500, f"Syntax error \"Expected end of string instead of '{near}'.\" at "
-                            f"character {position}: {text}")
+    near = text[position : position + 20]
+    return GraphError(
+        2500,
+        f"Syntax error \"Expected end of string instead of '{near}'.\" at "
+        f"character {position}: {text}",
+    )
 
 
 def _read_list(text: str, position: int) -> tuple[list[Wanted], int]:

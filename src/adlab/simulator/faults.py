@@ -15,52 +15,131 @@ from adlab.simulator.errors import GraphError
 
 ERRORS: dict[str, dict[str, Any]] = {
     "unknown": {"code": 1, "subcode": 99, "status": 500, "message": "An unknown error occurred"},
-    "reduce_data": {"code": 1, "status": 500, "message": "Please reduce the amount of data you're "
-                    "asking for, then retry your request"},
-    "transient": {"code": 2, "status": 500, "is_transient": True, "message": "An unexpected error "
-                  "has occurred. Please retry your request later."},
-    "insights_timeout": {"code": 2, "subcode": 1504038, "status": 500, "is_transient": True,
-                         "message": "Service temporarily unavailable"},
+    "reduce_data": {
+        "code": 1,
+        "status": 500,
+        "message": "Please reduce the amount of data you're asking for, then retry your request",
+    },
+    "transient": {
+        "code": 2,
+        "status": 500,
+        "is_transient": True,
+        "message": "An unexpected error has occurred. Please retry your request later.",
+    },
+    "insights_timeout": {
+        "code": 2,
+        "subcode": 1504038,
+        "status": 500,
+        "is_transient": True,
+        "message": "Service temporarily unavailable",
+    },
     "app_limit": {"code": 4, "status": 403, "message": "(#4) Application request limit reached"},
-    "app_insights_limit": {"code": 4, "subcode": 1504022, "status": 403, "is_transient": True,
-                           "message": "(#4) Application request limit reached"},
-    "account_score": {"code": 17, "subcode": 2446079, "message": "(#17) User request limit "
-                      "reached"},
-    "throttle_insights": {"code": 80000, "subcode": 2446079, "message": "(#80000) There have been "
-                          "too many calls to this ad-account."},
-    "throttle_management": {"code": 80004, "subcode": 2446079, "message": "(#80004) There have "
-                            "been too many calls to this ad-account."},
-    "calls_from_account": {"code": 613, "subcode": 1487742, "message": "(#613) Calls to this api "
-                           "have exceeded the rate limit."},
-    "expired_token": {"code": 190, "subcode": 463, "status": 401, "message": "Error validating "
-                      "access token: Session has expired."},
-    "revoked_token": {"code": 190, "subcode": 458, "status": 401, "message": "Error validating "
-                      "access token: The user has not authorized the application."},
-    "checkpoint": {"code": 190, "subcode": 459, "status": 401, "message": "Error validating "
-                   "access token: checkpoint."},
-    "password_changed": {"code": 190, "subcode": 460, "status": 401, "message": "Error validating "
-                         "access token: The password was changed."},
-    "invalid_token": {"code": 190, "subcode": 467, "status": 401, "message": "Error validating "
-                      "access token."},
+    "app_insights_limit": {
+        "code": 4,
+        "subcode": 1504022,
+        "status": 403,
+        "is_transient": True,
+        "message": "(#4) Application request limit reached",
+    },
+    "account_score": {
+        "code": 17,
+        "subcode": 2446079,
+        "message": "(#17) User request limit reached",
+    },
+    "throttle_insights": {
+        "code": 80000,
+        "subcode": 2446079,
+        "message": "(#80000) There have been too many calls to this ad-account.",
+    },
+    "throttle_management": {
+        "code": 80004,
+        "subcode": 2446079,
+        "message": "(#80004) There have been too many calls to this ad-account.",
+    },
+    "calls_from_account": {
+        "code": 613,
+        "subcode": 1487742,
+        "message": "(#613) Calls to this api have exceeded the rate limit.",
+    },
+    "expired_token": {
+        "code": 190,
+        "subcode": 463,
+        "status": 401,
+        "message": "Error validating access token: Session has expired.",
+    },
+    "revoked_token": {
+        "code": 190,
+        "subcode": 458,
+        "status": 401,
+        "message": "Error validating access token: The user has not authorized the application.",
+    },
+    "checkpoint": {
+        "code": 190,
+        "subcode": 459,
+        "status": 401,
+        "message": "Error validating access token: checkpoint.",
+    },
+    "password_changed": {
+        "code": 190,
+        "subcode": 460,
+        "status": 401,
+        "message": "Error validating access token: The password was changed.",
+    },
+    "invalid_token": {
+        "code": 190,
+        "subcode": 467,
+        "status": 401,
+        "message": "Error validating access token.",
+    },
     "no_permission": {"code": 200, "status": 403, "message": "(#200) Permissions error"},
-    "no_app_permission": {"code": 10, "status": 403, "message": "(#10) Application does not have "
-                          "permission for this action"},
-    "too_many_rows": {"code": 100, "subcode": 1487534, "message": "(#100) Too many rows were "
-                      "requested."},
-    "sync_timeout": {"code": 100, "subcode": 1504018, "message": "(#100) Your request timed out. "
-                     "Please try a smaller date range or fewer metrics."},
-    "missing_object": {"code": 100, "subcode": 33, "message": "Unsupported get request.",
-                       "kind": "GraphMethodException"},
-    "summary_quirk": {"code": 100, "message": "(#100) Cannot include impressions in summary "
-                      "param because they weren't there while creating the report run."},
-    "policy_block": {"code": 368, "status": 403, "message": "The action attempted has been deemed "
-                     "abusive or is otherwise disallowed"},
+    "no_app_permission": {
+        "code": 10,
+        "status": 403,
+        "message": "(#10) Application does not have permission for this action",
+    },
+    "too_many_rows": {
+        "code": 100,
+        "subcode": 1487534,
+        "message": "(#100) Too many rows were requested.",
+    },
+    "sync_timeout": {
+        "code": 100,
+        "subcode": 1504018,
+        "message": "(#100) Your request timed out. "
+        "Please try a smaller date range or fewer metrics.",
+    },
+    "missing_object": {
+        "code": 100,
+        "subcode": 33,
+        "message": "Unsupported get request.",
+        "kind": "GraphMethodException",
+    },
+    "summary_quirk": {
+        "code": 100,
+        "message": "(#100) Cannot include impressions in summary "
+        "param because they weren't there while creating the report run.",
+    },
+    "policy_block": {
+        "code": 368,
+        "status": 403,
+        "message": "The action attempted has been deemed abusive or is otherwise disallowed",
+    },
     "bad_cursor": {"code": 2642, "message": "(#2642) Invalid cursors values"},
     "batch_timeout": {"code": 960, "message": "(#960) Batch request timed out"},
 }
 """Kinds that answer a Graph error; `error` is the same with everything given as parameters."""
-TRANSPORT = ("service_unavailable", "html", "empty", "reset", "slow", "truncated",
-             "success_false", "null_items", "repeating_cursor", "error")
+TRANSPORT = (
+    "service_unavailable",
+    "html",
+    "empty",
+    "reset",
+    "slow",
+    "truncated",
+    "success_false",
+    "null_items",
+    "repeating_cursor",
+    "error",
+)
 JOBS = ("job_fail", "job_skip", "job_stuck", "job_early", "job_race")
 
 
@@ -80,9 +159,17 @@ class Fault:
 
     def describe(self) -> dict[str, Any]:
         """Give the rule as JSON."""
-        return {"id": self.number, "kind": self.kind, "match": self.match.pattern,
-                "method": self.method, "count": self.left, "probability": self.probability,
-                "skip": self.skip, "params": self.params, "struck": self.struck}
+        return {
+            "id": self.number,
+            "kind": self.kind,
+            "match": self.match.pattern,
+            "method": self.method,
+            "count": self.left,
+            "probability": self.probability,
+            "skip": self.skip,
+            "params": self.params,
+            "struck": self.struck,
+        }
 
 
 class FaultBook:
@@ -110,9 +197,16 @@ class FaultBook:
             pattern = re.compile(rule.get("match", ".*"))
         except re.error as problem:
             raise ValueError(f"match is no pattern: {problem}") from problem
-        fault = Fault(self._next, kind, pattern, rule.get("method"), rule.get("count", 1),
-                      float(rule.get("probability", 1.0)), int(rule.get("skip", 0)),
-                      dict(rule.get("params", {})))
+        fault = Fault(
+            self._next,
+            kind,
+            pattern,
+            rule.get("method"),
+            rule.get("count", 1),
+            float(rule.get("probability", 1.0)),
+            int(rule.get("skip", 0)),
+            dict(rule.get("params", {})),
+        )
         self._next += 1
         self._faults.append(fault)
         return fault
@@ -158,7 +252,17 @@ def error_of(fault: Fault) -> GraphError | None:
         values = {"code": 1, "message": "An unknown error occurred"}
     elif not values:
         return None
-    allowed = {"code", "message", "subcode", "status", "kind", "is_transient", "title",
-               "user_message", "data", "headers"}
+    allowed = {
+        "code",
+        "message",
+        "subcode",
+        "status",
+        "kind",
+        "is_transient",
+        "title",
+        "user_message",
+        "data",
+        "headers",
+    }
     values |= {name: value for name, value in fault.params.items() if name in allowed}
     return GraphError(values.pop("code"), values.pop("message"), **values)

@@ -17,7 +17,12 @@ from adlab.simulator.world import OBJECTIVES, STATUS_NAMES, AccountWorld
 
 ROW_METRICS = ("impressions", "spend", "clicks", "reach", "inline_link_clicks")
 _STATUSES = {
-    *STATUS_NAMES, "IN_PROCESS", "WITH_ISSUES", "DISAPPROVED", "PENDING_REVIEW", "PREAPPROVED",
+    *STATUS_NAMES,
+    "IN_PROCESS",
+    "WITH_ISSUES",
+    "DISAPPROVED",
+    "PENDING_REVIEW",
+    "PREAPPROVED",
     "PENDING_BILLING_INFO",
 }
 _NUMERIC: dict[str, Callable[[Any, Any], Any]] = {
@@ -29,11 +34,27 @@ _NUMERIC: dict[str, Callable[[Any, Any], Any]] = {
     "NOT_EQUAL": operator.ne,
 }
 _OPERATORS = {
-    *_NUMERIC, "IN", "NOT_IN", "CONTAIN", "NOT_CONTAIN", "STARTS_WITH", "IN_RANGE",
-    "NOT_IN_RANGE", "AFTER", "BEFORE", "ANY", "ALL", "NONE",
+    *_NUMERIC,
+    "IN",
+    "NOT_IN",
+    "CONTAIN",
+    "NOT_CONTAIN",
+    "STARTS_WITH",
+    "IN_RANGE",
+    "NOT_IN_RANGE",
+    "AFTER",
+    "BEFORE",
+    "ANY",
+    "ALL",
+    "NONE",
 }
-_LEVEL_NAMES = {"ad": "ad", "adset": "adset", "campaign": "campaign", "adgroup": "ad",
-                "campaign_group": "campaign"}
+_LEVEL_NAMES = {
+    "ad": "ad",
+    "adset": "adset",
+    "campaign": "campaign",
+    "adgroup": "ad",
+    "campaign_group": "campaign",
+}
 
 
 @dataclass(frozen=True)
@@ -69,8 +90,7 @@ def parse_filters(given: Any) -> tuple[tuple[Filter, ...], tuple[str, ...] | Non
             raise invalid_parameter("Param filtering must list objects with field and operator")
         if item["operator"] not in _OPERATORS:
             raise invalid_parameter(f"filtering operator {item['operator']} is not valid")
-        found = Filter(*_split(str(item["field"])), item["operator"],
-                       json.dumps(item.get("value")))
+        found = Filter(*_split(str(item["field"])), item["operator"], json.dumps(item.get("value")))
         if found.field == "action_type":
             action_types = (action_types or ()) + tuple(str(v) for v in found.values)
             continue
@@ -83,15 +103,29 @@ def _split(name: str) -> tuple[str, str]:
     if name == "action_type" or name in ROW_METRICS:
         return "", name
     level, dot, field = name.partition(".")
-    if not dot and name in {"id", "name", "effective_status", "updated_time", "created_time",
-                            "objective"}:
+    if not dot and name in {
+        "id",
+        "name",
+        "effective_status",
+        "updated_time",
+        "created_time",
+        "objective",
+    }:
         return "self", name
     if level not in _LEVEL_NAMES or not field:
         raise invalid_parameter(f"Filtering field {name} is invalid")
     if field in ROW_METRICS:
         return "", field
-    if field not in {"id", "name", "effective_status", "configured_status", "status",
-                     "updated_time", "created_time", "objective"}:
+    if field not in {
+        "id",
+        "name",
+        "effective_status",
+        "configured_status",
+        "status",
+        "updated_time",
+        "created_time",
+        "objective",
+    }:
         raise not_imitated(f"the filtering field {name}")
     return _LEVEL_NAMES[level], field
 
@@ -105,13 +139,15 @@ def _check_status(found: Filter) -> None:
 
 def named_statuses(filters: tuple[Filter, ...]) -> set[str]:
     """Give the statuses that filters ask for by name; they lift the hiding of archived objects."""
-    return {value for item in filters if item.field.endswith("status")
-            and item.operator in {"IN", "EQUAL"} for value in item.values}
+    return {
+        value
+        for item in filters
+        if item.field.endswith("status") and item.operator in {"IN", "EQUAL"}
+        for value in item.values
+    }
 
 
-def object_mask(
-    account: AccountWorld, level: str, item: Filter, today: int, now: float
-) -> Bools:
+def object_mask(account: AccountWorld, level: str, item: Filter, today: int, now: float) -> Bools:
     """Tell which objects of a level satisfy a filter.
 
     Raises:
@@ -123,8 +159,11 @@ def object_mask(
         numbers = [int(value) for value in wanted if str(value).isdigit()]
         return _membership(things.id, np.array(numbers, dtype=np.int64), item)
     if item.field.endswith("status"):
-        states = (account.effective_status(level, today) if item.field == "effective_status"
-                  else account.configured_status(level, today))
+        states = (
+            account.effective_status(level, today)
+            if item.field == "effective_status"
+            else account.configured_status(level, today)
+        )
         codes = [STATUS_NAMES.index(value) for value in wanted if value in STATUS_NAMES]
         return _membership(states, np.array(codes, dtype=np.int64), item)
     if item.field == "objective":
@@ -132,10 +171,14 @@ def object_mask(
         return _membership(account.campaigns.objective, np.array(names, dtype=np.int64), item)
     if item.field == "name":
         return _named(account, level, item)
-    moments = (naming.updated_at(account, level, now) if item.field == "updated_time"
-               else naming.created_at(account, level))
+    moments = (
+        naming.updated_at(account, level, now)
+        if item.field == "updated_time"
+        else naming.created_at(account, level)
+    )
     compare = {"AFTER": operator.gt, "BEFORE": operator.lt}.get(item.operator) or _NUMERIC.get(
-        item.operator)
+        item.operator
+    )
     if compare is None or not wanted:
         raise invalid_parameter(f"operator {item.operator} does not fit {item.field}")
     return np.asarray(compare(moments, _moment(wanted[0], account)), dtype=bool)
@@ -174,8 +217,9 @@ def _named(account: AccountWorld, level: str, item: Filter) -> Bools:
     if test is None:
         raise invalid_parameter(f"operator {item.operator} does not fit {item.field}")
     count = len(account.objects(level))
-    return np.array([test(naming.name_of(account, level, i).lower()) for i in range(count)],
-                    dtype=bool)
+    return np.array(
+        [test(naming.name_of(account, level, i).lower()) for i in range(count)], dtype=bool
+    )
 
 
 def row_mask(values: Ints, item: Filter) -> Bools:

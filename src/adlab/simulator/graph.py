@@ -54,8 +54,14 @@ class Graph:
         monotonic: Real time in seconds, for the states of report jobs.
     """
 
-    def __init__(self, world: World, clock: SimulatorClock, settings: Settings,
-                 secret: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        world: World,
+        clock: SimulatorClock,
+        settings: Settings,
+        secret: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.world, self.clock, self.settings = world, clock, settings
         self.engine = ReportEngine(world)
         self.faults = FaultBook()
@@ -69,8 +75,16 @@ class Graph:
         """Give the fault that hits a real call, if any."""
         return self.faults.strike(method, path)
 
-    def call(self, method: str, path: str, params: dict[str, str], token: str,
-             base_url: str, *, fault: Fault | None = None) -> GraphResponse:
+    def call(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str],
+        token: str,
+        base_url: str,
+        *,
+        fault: Fault | None = None,
+    ) -> GraphResponse:
         """Answer one call; errors become error answers.
 
         Args:
@@ -99,11 +113,18 @@ class Graph:
             response = GraphResponse(problem.body(), problem.status, dict(problem.headers))
             text = problem.message.replace('"', "'")[:200].encode("ascii", "replace").decode()
             response.headers["www-authenticate"] = (
-                f'OAuth "Facebook Platform" "invalid_request" "{text}"')
+                f'OAuth "Facebook Platform" "invalid_request" "{text}"'
+            )
         response.headers = {
-            "content-type": JSON_TYPE, "facebook-api-version": served,
-            "x-fb-trace-id": trace_id(), "x-fb-request-id": trace_id(), "x-fb-rev": "1042",
-            **warning, **headers, **response.headers}
+            "content-type": JSON_TYPE,
+            "facebook-api-version": served,
+            "x-fb-trace-id": trace_id(),
+            "x-fb-request-id": trace_id(),
+            "x-fb-rev": "1042",
+            **warning,
+            **headers,
+            **response.headers,
+        }
         return response
 
     def _check_version(self, version: str, path: str) -> tuple[str, dict[str, str]]:
@@ -111,19 +132,28 @@ class Graph:
         first = path.strip("/").split("/")[0]
         is_ads = first.startswith("act_") or first.isdigit() or path.strip("/") == "me/adaccounts"
         if not is_ads:
-            return (version if version in _GRAPH_VERSIONS else
-                    CURRENT_VERSION if not version else _OLDEST_GRAPH), {}
+            return (
+                version
+                if version in _GRAPH_VERSIONS
+                else CURRENT_VERSION
+                if not version
+                else _OLDEST_GRAPH
+            ), {}
         if version in _ADS_VERSIONS:
             return version, {}
         known = re.fullmatch(r"v(\d+)\.0", version)
         is_old = known is not None and int(known[1]) < 25
         if is_old and self.settings.version_policy == "upgrade":
-            text = (f"The call has been auto-upgraded to {_ADS_VERSIONS[0]} as {version} has been "
-                    "deprecated.")
+            text = (
+                f"The call has been auto-upgraded to {_ADS_VERSIONS[0]} as {version} has been "
+                "deprecated."
+            )
             return _ADS_VERSIONS[0], {"x-ad-api-version-warning": text}
         raise GraphError(
-            2635, f"(#2635) You are calling a deprecated version of the Ads API. Please update to "
-            f"the latest version: {CURRENT_VERSION}.")
+            2635,
+            f"(#2635) You are calling a deprecated version of the Ads API. Please update to "
+            f"the latest version: {CURRENT_VERSION}.",
+        )
 
     def _raise_fault(self, fault: Fault, path: str) -> None:
         problem = error_of(fault)
@@ -132,12 +162,20 @@ class Graph:
         if fault.kind.startswith("throttle_") and not problem.headers:
             found = re.search(r"act_(\d+)", path)
             name = found[1] if found else "1001"
-            entry = {"type": "ads_insights" if fault.kind.endswith("insights") else
-                     "ads_management", "call_count": 104, "total_cputime": 30, "total_time": 30,
-                     "estimated_time_to_regain_access": int(fault.params.get("minutes", 1)),
-                     "ads_api_access_tier": "standard_access"}
-            other = {**entry, "type": "custom_audience", "call_count": 1,
-                     "estimated_time_to_regain_access": 0}
+            entry = {
+                "type": "ads_insights" if fault.kind.endswith("insights") else "ads_management",
+                "call_count": 104,
+                "total_cputime": 30,
+                "total_time": 30,
+                "estimated_time_to_regain_access": int(fault.params.get("minutes", 1)),
+                "ads_api_access_tier": "standard_access",
+            }
+            other = {
+                **entry,
+                "type": "custom_audience",
+                "call_count": 1,
+                "estimated_time_to_regain_access": 0,
+            }
             problem.headers = {"x-business-use-case-usage": json.dumps({name: [other, entry]})}
         raise problem
 
@@ -158,8 +196,9 @@ class Graph:
             return self._batch(request, now)
         grant = self._admit(request, now)
         if not parts:
-            raise GraphError(2500, "Unsupported get request. Please read the Graph API "
-                                   "documentation")
+            raise GraphError(
+                2500, "Unsupported get request. Please read the Graph API documentation"
+            )
         if parts[0] == "me":
             return self._me(request, grant, parts[1:], now)
         return self._object(request, grant, parts, now, headers)
@@ -167,34 +206,45 @@ class Graph:
     def _admit(self, request: GraphRequest, now: float) -> Grant:
         grant = self.tokens.resolve(request.token, now)
         self.tokens.check_proof(
-            request.token, request.params.get("appsecret_proof", ""),
-            request.params.get("appsecret_time", ""), now,
-            required=self.settings.require_appsecret_proof)
+            request.token,
+            request.params.get("appsecret_proof", ""),
+            request.params.get("appsecret_time", ""),
+            now,
+            required=self.settings.require_appsecret_proof,
+        )
         return grant
 
-    def _me(self, request: GraphRequest, grant: Grant, rest: list[str],
-            now: float) -> GraphResponse:
+    def _me(
+        self, request: GraphRequest, grant: Grant, rest: list[str], now: float
+    ) -> GraphResponse:
         if rest == ["adaccounts"]:
             return self.router.my_accounts(request, grant, now, self.clock.tick())
         if rest == ["permissions"]:
-            return json_response({"data": [{"permission": scope, "status": "granted"}
-                                           for scope in grant.scopes]})
+            return json_response(
+                {"data": [{"permission": scope, "status": "granted"} for scope in grant.scopes]}
+            )
         if not rest:
             name = "adlab system user" if grant.kind == "SYSTEM_USER" else "Demo Buyer"
             return json_response({"id": grant.user_id, "name": name})
-        raise invalid_parameter(f"Tried accessing nonexisting field ({rest[0]}) on node type "
-                                "(User)")
+        raise invalid_parameter(
+            f"Tried accessing nonexisting field ({rest[0]}) on node type (User)"
+        )
 
-    def _object(self, request: GraphRequest, grant: Grant, parts: list[str], now: float,
-                headers: dict[str, str]) -> GraphResponse:
+    def _object(
+        self,
+        request: GraphRequest,
+        grant: Grant,
+        parts: list[str],
+        now: float,
+        headers: dict[str, str],
+    ) -> GraphResponse:
         grant.require("ads_read", "ads_management")
         target = self.router.find(parts[0], grant, now)
         if len(parts) > 2:
             raise GraphError(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
         edge = parts[1] if len(parts) == 2 else ""
         number = target.account.profile.number
-        use = ("ads_insights" if edge == "insights" or target.run is not None
-               else "ads_management")
+        use = "ads_insights" if edge == "insights" or target.run is not None else "ads_management"
         active = self.router.active_ads(target.account, now)
         self.quota.bill(number, use, now, active, 1 if request.method == "GET" else 3)
         headers.update(self.quota.headers(number, use, now, active))
@@ -215,9 +265,14 @@ class Graph:
             full = path if has_version else f"/{request.version}/{path.lstrip('/')}"
             fault = self.faults.strike(method, full) if self._strikes_items(full) else None
             response = self.call(method, full, params, token, request.base_url, fault=fault)
-            return replace(response, headers={
-                name: value for name, value in response.headers.items()
-                if name != "content-type"})
+            return replace(
+                response,
+                headers={
+                    name: value
+                    for name, value in response.headers.items()
+                    if name != "content-type"
+                },
+            )
 
         nulls = self.faults.strike("POST", request.path or "/", ("null_items",))
         count = int(nulls.params.get("items", 1)) if nulls is not None else 0
@@ -250,4 +305,4 @@ def _cut_version(path: str) -> tuple[str, str]:
     found = _VERSION.match(path)
     if found is None:
         return "", path if path.startswith("/") else f"/{path}"
-    return found[1], path[found.end():] or "/"
+    return found[1], path[found.end() :] or "/"

@@ -31,8 +31,9 @@ class Insights:
         self._engine, self._settings = engine, settings
         self._writers: OrderedDict[tuple[str, int], RowWriter] = OrderedDict()
 
-    def parse(self, request: GraphRequest, account: AccountWorld, node: Level, index: int,
-              now: float) -> InsightsQuery:
+    def parse(
+        self, request: GraphRequest, account: AccountWorld, node: Level, index: int, now: float
+    ) -> InsightsQuery:
         """Read the call's parameters and refuse it when it asks for too much."""
         return parse_query(request, account, node, index, account.today(now))
 
@@ -45,8 +46,9 @@ class Insights:
         if limit and self._engine.estimate(query, now) > limit:
             raise too_many_rows()
 
-    def page(self, request: GraphRequest, query: InsightsQuery, tick: int,
-             now: float) -> GraphResponse:
+    def page(
+        self, request: GraphRequest, query: InsightsQuery, tick: int, now: float
+    ) -> GraphResponse:
         """Write one page of a report.
 
         Args:
@@ -89,11 +91,14 @@ class Insights:
         load = self._settings.reduce_data_above
         if load and limit * max(len(query.fields), 1) > load:
             raise GraphError(
-                1, "Please reduce the amount of data you're asking for, then retry your request",
-                status=500)
+                1,
+                "Please reduce the amount of data you're asking for, then retry your request",
+                status=500,
+            )
 
-    def _start(self, request: GraphRequest, query: InsightsQuery, tick: int, now: float,
-               limit: int) -> tuple[int, int]:
+    def _start(
+        self, request: GraphRequest, query: InsightsQuery, tick: int, now: float, limit: int
+    ) -> tuple[int, int]:
         cursor = request.params.get("after") or request.params.get("before")
         if not cursor:
             return 0, tick
@@ -105,8 +110,16 @@ class Insights:
             return whole(place), whole(as_of)
         return max(whole(place) - limit, 0), whole(as_of)
 
-    def _paging(self, request: GraphRequest, query: InsightsQuery, tick: int, now: float,
-                start: int, end: int, total: int) -> str:
+    def _paging(
+        self,
+        request: GraphRequest,
+        query: InsightsQuery,
+        tick: int,
+        now: float,
+        start: int,
+        end: int,
+        total: int,
+    ) -> str:
         digest, issued = query.digest, int(now)
         after = write_cursor((digest, end, tick, issued))
         if self._settings.take_repeating_cursor():
@@ -117,5 +130,6 @@ class Insights:
             paging["next"] = request.page_url(after)
         if start > 0:
             paging["previous"] = request.page_url(after).replace(
-                f"after={after}", f"before={cursors['before']}")
+                f"after={after}", f"before={cursors['before']}"
+            )
         return f',"paging":{json.dumps(paging, separators=(",", ":"))}'

@@ -9,12 +9,33 @@ from adlab.simulator.hashing import Ints
 from adlab.simulator.world import NEVER, AccountWorld
 
 _THEMES = (
-    "Prospecting", "Retargeting", "Lookalike", "Brand Search Lift", "New Collection",
-    "Best Sellers", "Bundle Offer", "Free Shipping", "Newsletter", "Gift Guide", "Clearance",
-    "Frühling Aktion", "Été Découverte", "新作コレクション", "Holiday Teaser", "Founder Story",
+    "Prospecting",
+    "Retargeting",
+    "Lookalike",
+    "Brand Search Lift",
+    "New Collection",
+    "Best Sellers",
+    "Bundle Offer",
+    "Free Shipping",
+    "Newsletter",
+    "Gift Guide",
+    "Clearance",
+    "Frühling Aktion",
+    "Été Découverte",
+    "新作コレクション",
+    "Holiday Teaser",
+    "Founder Story",
 )
-_AUDIENCES = ("Broad 25-54", "Interest Stack", "LAL 1%", "LAL 3%", "Cart 14d", "Visitors 30d",
-              "Advantage+ Audience", "Customers 180d")
+_AUDIENCES = (
+    "Broad 25-54",
+    "Interest Stack",
+    "LAL 1%",
+    "LAL 3%",
+    "Cart 14d",
+    "Visitors 30d",
+    "Advantage+ Audience",
+    "Customers 180d",
+)
 _FORMATS = ("Carousel", "Static", "Collection", "Static 4x5")
 _VIDEO_FORMATS = ("UGC Video", "Reel 15s", "Founder Video", "Demo Video")
 _HOOKS = ("Hook A", "Hook B", "Offer", "Social Proof", "Problem-Solution", "Unboxing")
@@ -41,8 +62,11 @@ def created_at(account: AccountWorld, level: str) -> Ints:
     things = account.objects(level)
     if level == "ad":
         campaign = account.ads.campaign
-        day = np.where(account.ads.start > account.campaigns.start[campaign],
-                       account.ads.start - 1, account.campaigns.created_on[campaign])
+        day = np.where(
+            account.ads.start > account.campaigns.start[campaign],
+            account.ads.start - 1,
+            account.campaigns.created_on[campaign],
+        )
     elif level == "adset":
         day = account.campaigns.created_on[account.ad_sets.campaign]
     else:

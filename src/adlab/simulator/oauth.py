@@ -57,12 +57,18 @@ class LoginOffice:
             return self._page(request)
         state = params.get("state", "")
         if choice == "deny":
-            answer = {"error": "access_denied", "error_reason": "user_denied",
-                      "error_code": "200", "error_description": "Permissions error",
-                      "state": state}
+            answer = {
+                "error": "access_denied",
+                "error_reason": "user_denied",
+                "error_code": "200",
+                "error_description": "Permissions error",
+                "state": state,
+            }
         else:
-            answer = {"code": self._make_code(params, target, now),
-                      "state": f"{state}-wrong" if choice == "wrong_state" else state}
+            answer = {
+                "code": self._make_code(params, target, now),
+                "state": f"{state}-wrong" if choice == "wrong_state" else state,
+            }
         glue = "&" if "?" in target else "?"
         return GraphResponse(b"", 302, {"location": f"{target}{glue}{urlencode(answer)}#_=_"})
 
@@ -70,8 +76,14 @@ class LoginOffice:
         scopes = params.get("sim_scopes") or params.get("scope") or "public_profile"
         chosen = params.get("sim_accounts", "")
         accounts = frozenset(int(n) for n in chosen.split(",") if n.strip().isdigit())
-        grant = Grant("USER", "9001", tuple(s for s in scopes.split(",") if s),
-                      accounts or None, int(now), int(now) + _SHORT_SECONDS)
+        grant = Grant(
+            "USER",
+            "9001",
+            tuple(s for s in scopes.split(",") if s),
+            accounts or None,
+            int(now),
+            int(now) + _SHORT_SECONDS,
+        )
         code = "simcode-" + secrets.token_urlsafe(18)
         self._codes[code] = _Code(target, grant, now)
         return code
@@ -80,11 +92,13 @@ class LoginOffice:
         def link(choice: str) -> str:
             return html.escape("?" + urlencode({**request.params, "sim": choice}))
 
-        page = (f"<!doctype html><html lang=en><title>Simulated login</title><h1>Simulated login"
-                f"</h1><p>App {APP_ID} asks for: "
-                f"{html.escape(request.params.get('scope', 'nothing'))}</p>"
-                f"<p><a id=allow href=\"{link('allow')}\">Continue as Demo Buyer</a> "
-                f"<a id=deny href=\"{link('deny')}\">Cancel</a></p></html>")
+        page = (
+            f"<!doctype html><html lang=en><title>Simulated login</title><h1>Simulated login"
+            f"</h1><p>App {APP_ID} asks for: "
+            f"{html.escape(request.params.get('scope', 'nothing'))}</p>"
+            f'<p><a id=allow href="{link("allow")}">Continue as Demo Buyer</a> '
+            f'<a id=deny href="{link("deny")}">Cancel</a></p></html>'
+        )
         return GraphResponse(page.encode(), 200, {"content-type": "text/html"})
 
     def access_token(self, request: GraphRequest, now: float) -> GraphResponse:
@@ -115,16 +129,25 @@ class LoginOffice:
         if now - code.made_at > _CODE_SECONDS:
             raise GraphError(100, "This authorization code has expired.", subcode=36007)
         if code.redirect_uri != params.get("redirect_uri"):
-            raise GraphError(100, "Error validating verification code. Please make sure your "
-                             "redirect_uri is identical to the one you used in the OAuth dialog "
-                             "request", subcode=36008)
+            raise GraphError(
+                100,
+                "Error validating verification code. Please make sure your "
+                "redirect_uri is identical to the one you used in the OAuth dialog "
+                "request",
+                subcode=36008,
+            )
         code.is_used = True
         return code.grant
 
     def _token(self, grant: Grant, now: float, seconds: int) -> GraphResponse:
         issued = replace(grant, issued=int(now), expires=int(now) + seconds)
-        return json_response({"access_token": self._tokens.issue(issued),
-                              "token_type": "bearer", "expires_in": seconds})
+        return json_response(
+            {
+                "access_token": self._tokens.issue(issued),
+                "token_type": "bearer",
+                "expires_in": seconds,
+            }
+        )
 
     def debug(self, request: GraphRequest, now: float) -> GraphResponse:
         """Describe `input_token`; an invalid one is described too, with HTTP 200.
@@ -136,18 +159,36 @@ class LoginOffice:
         try:
             grant = self._tokens.resolve(request.params.get("input_token", ""), now)
         except GraphError as problem:
-            return json_response({"data": {
-                "app_id": APP_ID, "is_valid": False, "scopes": [],
-                "error": {"code": problem.code, "message": problem.message,
-                          "subcode": problem.subcode or 0}}})
+            return json_response(
+                {
+                    "data": {
+                        "app_id": APP_ID,
+                        "is_valid": False,
+                        "scopes": [],
+                        "error": {
+                            "code": problem.code,
+                            "message": problem.message,
+                            "subcode": problem.subcode or 0,
+                        },
+                    }
+                }
+            )
         data: dict[str, Any] = {
-            "app_id": APP_ID, "type": grant.kind, "application": "adlab simulator",
-            "is_valid": True, "issued_at": grant.issued, "expires_at": grant.expires,
+            "app_id": APP_ID,
+            "type": grant.kind,
+            "application": "adlab simulator",
+            "is_valid": True,
+            "issued_at": grant.issued,
+            "expires_at": grant.expires,
             "data_access_expires_at": grant.issued + _DATA_ACCESS_SECONDS if grant.expires else 0,
-            "scopes": list(grant.scopes), "user_id": grant.user_id,
+            "scopes": list(grant.scopes),
+            "user_id": grant.user_id,
         }
         if grant.accounts is not None:
             targets = [str(number) for number in sorted(grant.accounts)]
-            data["granular_scopes"] = [{"scope": scope, "target_ids": targets}
-                                       for scope in grant.scopes if scope.startswith("ads_")]
+            data["granular_scopes"] = [
+                {"scope": scope, "target_ids": targets}
+                for scope in grant.scopes
+                if scope.startswith("ads_")
+            ]
         return json_response({"data": data})

@@ -61,8 +61,9 @@ def oldest_day(today: int) -> int:
     day = date.fromordinal(today)
     months = day.year * 12 + day.month - 1 - OLDEST_MONTHS
     last = (date(months // 12, months % 12 + 1, 28) + timedelta(days=4)).replace(day=1)
-    return date(months // 12, months % 12 + 1, min(day.day, (last - timedelta(days=1)).day)
-                ).toordinal()
+    return date(
+        months // 12, months % 12 + 1, min(day.day, (last - timedelta(days=1)).day)
+    ).toordinal()
 
 
 def month_start(day: int) -> int:

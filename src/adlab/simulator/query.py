@@ -18,8 +18,20 @@ from adlab.simulator.world import LEVELS, AccountWorld, Level
 
 DEFAULT_LIMIT = 25
 LARGEST_LIMIT = 5000
-SORTABLE = frozenset({"date_start", "date_stop", "campaign_id", "adset_id", "ad_id", "impressions",
-                      "spend", "clicks", "reach", "inline_link_clicks"})
+SORTABLE = frozenset(
+    {
+        "date_start",
+        "date_stop",
+        "campaign_id",
+        "adset_id",
+        "ad_id",
+        "impressions",
+        "spend",
+        "clicks",
+        "reach",
+        "inline_link_clicks",
+    }
+)
 _DEFAULT_FIELDS = ("account_id", "campaign_id", "adset_id", "ad_id", "impressions", "spend")
 
 
@@ -68,7 +80,8 @@ def parse_query(
     level = request.params.get("level") or node
     if level not in LEVELS:
         raise invalid_parameter(
-            "level must be one of the following values: ad, adset, campaign, account")
+            "level must be one of the following values: ad, adset, campaign, account"
+        )
     if LEVELS.index(level) < LEVELS.index(node):
         raise GraphError(1, "An unknown error occurred", subcode=99, status=500)
     fields = _fields(request.words("fields"))
@@ -76,15 +89,27 @@ def parse_query(
     action_breakdowns = request.words("action_breakdowns")
     check_breakdowns(breakdowns, action_breakdowns, fields)
     filters, action_types = parse_filters(request.json("filtering"))
-    summary = tuple(_fields(request.words("summary"))) if request.params.get("summary") not in (
-        None, "", "true", "false") else None
+    summary = (
+        tuple(_fields(request.words("summary")))
+        if request.params.get("summary") not in (None, "", "true", "false")
+        else None
+    )
     if request.flag("default_summary"):
         summary = fields
     return InsightsQuery(
-        account.profile.number, node, index, level, fields,
-        _days(request, today), _increment(request.params.get("time_increment")), breakdowns,
-        _windows(request.words("action_attribution_windows")), filters,
-        _sort(request.words("sort")), summary, action_types,
+        account.profile.number,
+        node,
+        index,
+        level,
+        fields,
+        _days(request, today),
+        _increment(request.params.get("time_increment")),
+        breakdowns,
+        _windows(request.words("action_attribution_windows")),
+        filters,
+        _sort(request.words("sort")),
+        summary,
+        action_types,
     )
 
 
@@ -95,7 +120,8 @@ def _fields(names: list[str]) -> tuple[str, ...]:
         raise invalid_parameter(
             f"{', '.join(wrong)} is not valid for fields param. please check "
             "https://developers.facebook.com/docs/marketing-api/reference/ads-insights/ "
-            "for all valid values")
+            "for all valid values"
+        )
     return wanted
 
 
@@ -104,7 +130,8 @@ def _windows(names: list[str]) -> tuple[str, ...]:
     if wrong:
         raise invalid_parameter(
             f"action_attribution_windows[0] must be one of the following values: "
-            f"{', '.join(WINDOWS)}")
+            f"{', '.join(WINDOWS)}"
+        )
     return tuple(dict.fromkeys(names))
 
 
@@ -115,8 +142,9 @@ def _increment(text: str | None) -> int | str:
         return text
     if text.isdigit() and 1 <= int(text) <= 90:
         return int(text)
-    raise invalid_parameter("time_increment must be an integer between 1 and 90, monthly or "
-                            "all_days")
+    raise invalid_parameter(
+        "time_increment must be an integer between 1 and 90, monthly or all_days"
+    )
 
 
 def _sort(names: list[str]) -> tuple[str, bool] | None:
@@ -139,8 +167,11 @@ def _days(request: GraphRequest, today: int) -> tuple[DayRange, ...]:
             raise invalid_parameter("Param time_ranges must be a non-empty array")
         return tuple(_range(item, today) for item in several)
     since = request.params.get("time_range[since]")
-    one = ({"since": since, "until": request.params.get("time_range[until]")} if since
-           else request.json("time_range"))
+    one = (
+        {"since": since, "until": request.params.get("time_range[until]")}
+        if since
+        else request.json("time_range")
+    )
     if one is not None:
         return (_range(one, today),)
     preset = request.params.get("date_preset") or "last_30d"
@@ -156,11 +187,14 @@ def _range(value: Any, today: int) -> DayRange:
         until = date.fromisoformat(value["until"]).toordinal()
     except (TypeError, KeyError, ValueError):
         raise invalid_parameter(
-            "Must be a date representation in the format YYYY-MM-DD for since and until") from None
+            "Must be a date representation in the format YYYY-MM-DD for since and until"
+        ) from None
     if since > until:
         raise invalid_parameter("since must be before or equal to until")
     if since < periods.oldest_day(today):
         raise GraphError(
-            3018, "(#3018) The start date of the time range cannot be beyond 37 months from the "
-            "current date")
+            3018,
+            "(#3018) The start date of the time range cannot be beyond 37 months from the "
+            "current date",
+        )
     return DayRange(since, until)

@@ -21,8 +21,7 @@ _BUC = {
     "full": {"ads_insights": (190_000, 400), "ads_management": (100_000, 40)},
 }
 _BUC_CODES = {"ads_insights": 80000, "ads_management": 80004}
-_TIER_NAMES = {"limited": "development_access", "full": "standard_access",
-               "off": "standard_access"}
+_TIER_NAMES = {"limited": "development_access", "full": "standard_access", "off": "standard_access"}
 
 
 @dataclass
@@ -82,10 +81,14 @@ class QuotaOffice:
         if now < bucket.blocked_until or bucket.score > top:
             bucket.blocked_until = max(bucket.blocked_until, now + block)
             raise GraphError(
-                17, "(#17) User request limit reached", subcode=2446079, title="Ad account has "
-                "too many API calls", user_message="There have been too many calls from this "
+                17,
+                "(#17) User request limit reached",
+                subcode=2446079,
+                title="Ad account has too many API calls",
+                user_message="There have been too many calls from this "
                 "ad-account. Wait a bit and try again.",
-                headers=self.headers(account, use, now, active_ads, always=True))
+                headers=self.headers(account, use, now, active_ads, always=True),
+            )
 
     def note_error(self, account: int, now: float) -> None:
         """Count an answer of the 4xx kind; they shrink the insights quota a little."""
@@ -104,13 +107,25 @@ class QuotaOffice:
     def _hourly_error(self, account: int, use: str, now: float, limit: float) -> GraphError:
         code = _BUC_CODES[use]
         return GraphError(
-            code, f"(#{code}) There have been too many calls to this ad-account. Wait a bit and "
-            "try again.", subcode=2446079, title="Too many API calls",
+            code,
+            f"(#{code}) There have been too many calls to this ad-account. Wait a bit and "
+            "try again.",
+            subcode=2446079,
+            title="Too many API calls",
             user_message="There have been too many calls to this ad-account.",
-            headers=self.headers(account, use, now, 0, always=True, limit=limit))
+            headers=self.headers(account, use, now, 0, always=True, limit=limit),
+        )
 
-    def headers(self, account: int, use: str, now: float, active_ads: int, *,
-                always: bool = False, limit: float | None = None) -> dict[str, str]:
+    def headers(
+        self,
+        account: int,
+        use: str,
+        now: float,
+        active_ads: int,
+        *,
+        always: bool = False,
+        limit: float | None = None,
+    ) -> dict[str, str]:
         """Write the usage headers of an answer; every so many answers have none."""
         self._answers += 1
         every = self._settings.usage_header_every
@@ -126,21 +141,32 @@ class QuotaOffice:
             if percent > 100 and calls and self._settings.quota != "off":
                 place = min(int(len(calls) - size), len(calls) - 1)
                 wait = max(ceil((calls[place] + _HOUR - now) / 60), 1)
-            entries.append({"type": kind, "call_count": percent, "total_cputime": percent // 3,
-                            "total_time": percent // 3, "estimated_time_to_regain_access": wait,
-                            "ads_api_access_tier": tier})
-        bucket, (top, _) = self._buckets[account], _SCORE.get(self._settings.quota,
-                                                              _SCORE["full"])
+            entries.append(
+                {
+                    "type": kind,
+                    "call_count": percent,
+                    "total_cputime": percent // 3,
+                    "total_time": percent // 3,
+                    "estimated_time_to_regain_access": wait,
+                    "ads_api_access_tier": tier,
+                }
+            )
+        bucket, (top, _) = self._buckets[account], _SCORE.get(self._settings.quota, _SCORE["full"])
         share = round(100 * bucket.score / top, 2)
         regain = int(max(bucket.blocked_until - now, 0))
         made = {
             "x-business-use-case-usage": json.dumps({str(account): entries}),
-            "x-ad-account-usage": json.dumps({
-                "acc_id_util_pct": share, "reset_time_duration": regain,
-                "ads_api_access_tier": tier}),
+            "x-ad-account-usage": json.dumps(
+                {
+                    "acc_id_util_pct": share,
+                    "reset_time_duration": regain,
+                    "ads_api_access_tier": tier,
+                }
+            ),
             "x-app-usage": '{"call_count":1,"total_cputime":0,"total_time":1}',
         }
         if use == "ads_insights":
-            made["x-fb-ads-insights-throttle"] = json.dumps({
-                "app_id_util_pct": 1, "acc_id_util_pct": share, "ads_api_access_tier": tier})
+            made["x-fb-ads-insights-throttle"] = json.dumps(
+                {"app_id_util_pct": 1, "acc_id_util_pct": share, "ads_api_access_tier": tier}
+            )
         return made

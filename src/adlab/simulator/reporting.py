@@ -43,9 +43,15 @@ class Table:
     def take(self, chosen: Ints | Bools | slice) -> Table:
         """Give some of the rows."""
         return Table(
-            self.buckets, self.segments, self.bucket[chosen], self.object[chosen],
-            self.segment[chosen], self.setting_low[chosen], self.setting_high[chosen],
-            {name: values[chosen] for name, values in self.columns.items()})
+            self.buckets,
+            self.segments,
+            self.bucket[chosen],
+            self.object[chosen],
+            self.segment[chosen],
+            self.setting_low[chosen],
+            self.setting_high[chosen],
+            {name: values[chosen] for name, values in self.columns.items()},
+        )
 
 
 def reach_of(fresh: Ints, impressions: Ints) -> Ints:
@@ -54,8 +60,9 @@ def reach_of(fresh: Ints, impressions: Ints) -> Ints:
     The function is concave and the same for every level and span, so reaches of parts always
     add up to more than the reach of the whole.
     """
-    people = _REACH_POPULATION * (1 - np.exp(-(fresh.astype(np.float64) ** _REACH_POWER)
-                                             / _REACH_POPULATION))
+    people = _REACH_POPULATION * (
+        1 - np.exp(-(fresh.astype(np.float64) ** _REACH_POWER) / _REACH_POPULATION)
+    )
     return np.clip(people.astype(np.int64), 1, np.maximum(impressions, 1))
 
 
@@ -79,9 +86,11 @@ def _sum_groups(piece: _Piece) -> _Piece:
         columns = {name: values[order] for name, values in columns.items()}
     starts = np.flatnonzero(np.concatenate([[True], np.diff(key) > 0]))
     return _Piece(
-        key[starts], np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts),
-        {name: np.add.reduceat(values, starts, dtype=np.int64)
-         for name, values in columns.items()})
+        key[starts],
+        np.minimum.reduceat(low, starts),
+        np.maximum.reduceat(high, starts),
+        {name: np.add.reduceat(values, starts, dtype=np.int64) for name, values in columns.items()},
+    )
 
 
 class Aggregator:
@@ -91,8 +100,12 @@ class Aggregator:
         self._engine, self._account, self._moment = engine, account, moment
 
     def table(
-        self, level: str, buckets: list[DayRange], wanted: frozenset[str],
-        ads: Bools | None = None, breakdowns: tuple[str, ...] = (),
+        self,
+        level: str,
+        buckets: list[DayRange],
+        wanted: frozenset[str],
+        ads: Bools | None = None,
+        breakdowns: tuple[str, ...] = (),
     ) -> Table:
         """Add up to a level and time buckets.
 
@@ -116,19 +129,28 @@ class Aggregator:
         for number, run in _runs(buckets):
             first, last = run[0].since // CHUNK_DAYS, run[-1].until // CHUNK_DAYS
             for chunk in range(first, last + 1):
-                pieces += self._pieces(chunk, run, number, columns, ads, family, places,
-                                       len(segments))
+                pieces += self._pieces(
+                    chunk, run, number, columns, ads, family, places, len(segments)
+                )
         whole = _sum_groups(_joined(pieces, columns))
         rest, segment = np.divmod(whole.key, len(segments))
         bucket, thing = np.divmod(rest, self._width)
-        table = Table(buckets, segments, bucket, thing, segment, whole.low, whole.high,
-                      whole.columns)
+        table = Table(
+            buckets, segments, bucket, thing, segment, whole.low, whole.high, whole.columns
+        )
         shown = table.columns["impressions"] > 0
         return table if bool(shown.all()) else table.take(shown)
 
     def _pieces(
-        self, chunk: int, run: list[DayRange], number: int, wanted: frozenset[str],
-        ads: Bools | None, family: Family | None, places: list[int], width: int,
+        self,
+        chunk: int,
+        run: list[DayRange],
+        number: int,
+        wanted: frozenset[str],
+        ads: Bools | None,
+        family: Family | None,
+        places: list[int],
+        width: int,
     ) -> list[_Piece]:
         block = self._engine.block(self._account, chunk)
         today = self._account.today(self._moment)
@@ -148,15 +170,25 @@ class Aggregator:
         else:
             splitter = Splitter(self._account, family, block, low, high, self._moment)
             split = {name: splitter.split(name, values) for name, values in columns.items()}
-            parts = [(place, {name: values[part] for name, values in split.items()})
-                     for part, place in enumerate(places)]
+            parts = [
+                (place, {name: values[part] for name, values in split.items()})
+                for part, place in enumerate(places)
+            ]
         pieces = []
         for place, found in parts:
-            piece = _Piece(key + place, setting, setting, {
-                name: values.astype(np.int64) for name, values in found.items()})
+            piece = _Piece(
+                key + place,
+                setting,
+                setting,
+                {name: values.astype(np.int64) for name, values in found.items()},
+            )
             if chosen is not None:
-                piece = _Piece(piece.key[chosen], setting[chosen], setting[chosen],
-                               {name: values[chosen] for name, values in piece.columns.items()})
+                piece = _Piece(
+                    piece.key[chosen],
+                    setting[chosen],
+                    setting[chosen],
+                    {name: values[chosen] for name, values in piece.columns.items()},
+                )
             pieces.append(_sum_groups(piece))
         return pieces
 
@@ -177,9 +209,11 @@ def _joined(pieces: list[_Piece], wanted: frozenset[str]) -> _Piece:
         none = np.zeros(0, dtype=np.int64)
         return _Piece(none, none, none, dict.fromkeys(wanted, none))
     return _Piece(
-        np.concatenate([p.key for p in pieces]), np.concatenate([p.low for p in pieces]),
+        np.concatenate([p.key for p in pieces]),
+        np.concatenate([p.low for p in pieces]),
         np.concatenate([p.high for p in pieces]),
-        {name: np.concatenate([p.columns[name] for p in pieces]) for name in wanted})
+        {name: np.concatenate([p.columns[name] for p in pieces]) for name in wanted},
+    )
 
 
 class ReportEngine:
@@ -237,23 +271,36 @@ class ReportEngine:
         chosen = np.unique(owners if ads is None else owners[ads])
         rows = 0
         for days in query.days:
-            pieces = 1.0 if query.increment == "all_days" else (
-                (days.until - days.since + 1) / (
-                    30 if query.increment == "monthly" else int(query.increment)))
+            pieces = (
+                1.0
+                if query.increment == "all_days"
+                else (
+                    (days.until - days.since + 1)
+                    / (30 if query.increment == "monthly" else int(query.increment))
+                )
+            )
             if query.level == "account":
                 rows += int(pieces) + 1
                 continue
             things = account.objects(query.level)
-            overlap = (np.minimum(things.end[chosen], days.until)
-                       - np.maximum(things.start[chosen], days.since) + 1).clip(0)
+            overlap = (
+                np.minimum(things.end[chosen], days.until)
+                - np.maximum(things.start[chosen], days.since)
+                + 1
+            ).clip(0)
             if query.increment == "all_days":
                 rows += int((overlap > 0).sum())
             else:
                 rows += int(overlap.sum() * pieces / (days.until - days.since + 1))
         return rows * parts
 
-    def _ads(self, query: InsightsQuery, account: AccountWorld, now: float,
-             kept: tuple[filters.Filter, ...]) -> Bools | None:
+    def _ads(
+        self,
+        query: InsightsQuery,
+        account: AccountWorld,
+        now: float,
+        kept: tuple[filters.Filter, ...],
+    ) -> Bools | None:
         today = account.today(now)
         mask: Bools | None = None
         if query.node != "account":
@@ -274,8 +321,11 @@ class ReportEngine:
         extra = {"reach": "fresh", "inline_link_clicks": "link_clicks"}
         asked = [item.field for item in query.filters if not item.level]
         asked += [query.sort[0]] if query.sort else []
-        wanted |= {extra.get(name, name) for name in asked
-                   if extra.get(name, name) in {"fresh", "link_clicks", "spend", "clicks"}}
+        wanted |= {
+            extra.get(name, name)
+            for name in asked
+            if extra.get(name, name) in {"fresh", "link_clicks", "spend", "clicks"}
+        }
         buckets = query.buckets
         if is_gated(query.breakdowns):
             buckets = []
@@ -283,8 +333,13 @@ class ReportEngine:
             buckets = [b for b in buckets if b.since >= account.today(now) - HOURLY_DAYS]
         aggregator = Aggregator(self.delivery, account, tick)
         ads = self._ads(query, account, now, query.filters)
-        table = aggregator.table(query.level, buckets, wanted, ads,
-                                 () if is_gated(query.breakdowns) else query.breakdowns)
+        table = aggregator.table(
+            query.level,
+            buckets,
+            wanted,
+            ads,
+            () if is_gated(query.breakdowns) else query.breakdowns,
+        )
         table = self._listed(table, query, account, now)
         for item in query.filters:
             if not item.level:
@@ -292,8 +347,9 @@ class ReportEngine:
                 table = table.take(filters.row_mask(values, item))
         return _sorted(table, query, account)
 
-    def _listed(self, table: Table, query: InsightsQuery, account: AccountWorld,
-                now: float) -> Table:
+    def _listed(
+        self, table: Table, query: InsightsQuery, account: AccountWorld, now: float
+    ) -> Table:
         """Drop rows of archived and deleted objects, unless the object itself was asked."""
         if query.level == "account" or LEVELS.index(query.level) == LEVELS.index(query.node):
             return table

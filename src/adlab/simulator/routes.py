@@ -72,8 +72,11 @@ class Router:
         if target is not None and grant.sees(target.account.profile.number):
             return target
         if target is not None and target.level == "account":
-            raise GraphError(200, "(#200) Ad account owner has NOT grant ads_management or "
-                                  "ads_read permission", status=403)
+            raise GraphError(
+                200,
+                "(#200) Ad account owner has NOT grant ads_management or ads_read permission",
+                status=403,
+            )
         raise missing_object(name)
 
     def _find_object(self, number: int, now: float) -> Target | None:
@@ -96,8 +99,9 @@ class Router:
             self._active[name] = int(np.sum((states == ACTIVE) & started))
         return self._active[name]
 
-    def answer(self, request: GraphRequest, target: Target, edge: str, now: float,
-               tick: int) -> GraphResponse:
+    def answer(
+        self, request: GraphRequest, target: Target, edge: str, now: float, tick: int
+    ) -> GraphResponse:
         """Answer a call on a found object.
 
         Raises:
@@ -118,40 +122,58 @@ class Router:
             return json_response(reader.node(target.level, target.index, wanted, request))
         return json_response(reader.edge(target.level, target.index, edge, request))
 
-    def _answer_insights(self, request: GraphRequest, target: Target, now: float,
-                         tick: int) -> GraphResponse:
+    def _answer_insights(
+        self, request: GraphRequest, target: Target, now: float, tick: int
+    ) -> GraphResponse:
         level: Level = target.level  # type: ignore[assignment]
         query = self._insights.parse(request, target.account, level, target.index, now)
         if request.method == "POST":
             large = self._settings.async_row_limit
             run = self._runs.create(
-                query, tick, now, request.path,
-                is_too_large=bool(large) and self._engine.estimate(query, now) > large)
+                query,
+                tick,
+                now,
+                request.path,
+                is_too_large=bool(large) and self._engine.estimate(query, now) > large,
+            )
             return json_response({"report_run_id": str(run.number)})
         if request.method != "GET":
             raise not_imitated(f"{request.method} on insights")
         self._insights.check_size(query, self._settings.sync_row_limit, now)
         return self._insights.page(request, query, tick, now)
 
-    def _answer_run(self, request: GraphRequest, run: ReportRun, edge: str,
-                    now: float) -> GraphResponse:
+    def _answer_run(
+        self, request: GraphRequest, run: ReportRun, edge: str, now: float
+    ) -> GraphResponse:
         if request.method != "GET":
             raise not_imitated(f"{request.method} on a report run")
         if edge == "insights":
             self._runs.check_readable(run, request.path)
             return self._insights.page(request, run.query, run.tick, now)
         if edge:
-            raise invalid_parameter(f"Tried accessing nonexisting field ({edge}) on node type "
-                                    "(AdReportRun)")
+            raise invalid_parameter(
+                f"Tried accessing nonexisting field ({edge}) on node type (AdReportRun)"
+            )
         fields = self._runs.poll(run, now)
         asked = request.words("fields")
         if asked:
-            known = {*fields, "error_code", "error_message", "error_subcode", "error_user_title",
-                     "error_user_msg", "is_running", "emails", "schedule_id", "friendly_name"}
+            known = {
+                *fields,
+                "error_code",
+                "error_message",
+                "error_subcode",
+                "error_user_title",
+                "error_user_msg",
+                "is_running",
+                "emails",
+                "schedule_id",
+                "friendly_name",
+            }
             wrong = [name for name in asked if name not in known]
             if wrong:
-                raise invalid_parameter(f"Tried accessing nonexisting field ({wrong[0]}) on node "
-                                        "type (AdReportRun)")
+                raise invalid_parameter(
+                    f"Tried accessing nonexisting field ({wrong[0]}) on node type (AdReportRun)"
+                )
             fields = {name: value for name, value in fields.items() if name in {*asked, "id"}}
         return json_response(fields)
 
@@ -169,21 +191,33 @@ class Router:
             return json_response({"data": [{"ads_running_or_in_review_count": count}]})
         profile = moment.account.profile
         least = round(profile.units_per_usd * profile.minor_per_major)
-        return json_response({"data": [{
-            "currency": profile.currency, "min_daily_budget_imp": least,
-            "min_daily_budget_video_views": least, "min_daily_budget_high_freq": 5 * least,
-            "min_daily_budget_low_freq": 40 * least}]})
+        return json_response(
+            {
+                "data": [
+                    {
+                        "currency": profile.currency,
+                        "min_daily_budget_imp": least,
+                        "min_daily_budget_video_views": least,
+                        "min_daily_budget_high_freq": 5 * least,
+                        "min_daily_budget_low_freq": 40 * least,
+                    }
+                ]
+            }
+        )
 
-    def my_accounts(self, request: GraphRequest, grant: Grant, now: float,
-                    tick: int) -> GraphResponse:
+    def my_accounts(
+        self, request: GraphRequest, grant: Grant, now: float, tick: int
+    ) -> GraphResponse:
         """Answer `/me/adaccounts`.
 
         Raises:
             GraphError: If a field or cursor is wrong, or the token has no user.
         """
         if grant.kind == "APP":
-            raise GraphError(2500, "An active access token must be used to query information "
-                                   "about the current user.")
+            raise GraphError(
+                2500,
+                "An active access token must be used to query information about the current user.",
+            )
         grant.require("ads_read", "ads_management")
         world = self._engine.world
         numbers = sorted(n for n in world.accounts if grant.sees(n))
@@ -194,15 +228,16 @@ class Router:
             last = whole(read_cursor(request.params["after"], 2)[1])
             start = sum(1 for number in numbers if number <= last)
         rows = []
-        for number in numbers[start:start + limit]:
+        for number in numbers[start : start + limit]:
             moment = Moment(world.accounts[number], self._engine, now, tick)
             reader = EdgeReader(moment, self._settings, self._nested_insights)
             rows.append(reader.node("account", 0, wanted, request))
         answer: dict[str, Any] = {"data": rows}
         if rows:
             after = write_cursor(("account", numbers[min(start + limit, len(numbers)) - 1]))
-            answer["paging"] = {"cursors": {
-                "before": write_cursor(("account", numbers[start])), "after": after}}
+            answer["paging"] = {
+                "cursors": {"before": write_cursor(("account", numbers[start])), "after": after}
+            }
             if start + limit < len(numbers):
                 answer["paging"]["next"] = request.page_url(after)
         if request.flag("summary"):

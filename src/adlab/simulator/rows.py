@@ -24,10 +24,19 @@ from adlab.simulator.world import GOALS, LEVELS, OBJECTIVES, SETTINGS, AccountWo
 _RANKS = ("BELOW_AVERAGE_10", "BELOW_AVERAGE_20", "BELOW_AVERAGE_35", "AVERAGE", "ABOVE_AVERAGE")
 _RANK_MINIMUM = 500
 _REACH_BREAKDOWN_DAYS = 396
-_ACTION_FIELDS = frozenset({
-    "actions", "action_values", "cost_per_action_type", "purchase_roas", "website_purchase_roas",
-    "results", "objective_results", "cost_per_result", "cost_per_objective_result",
-})
+_ACTION_FIELDS = frozenset(
+    {
+        "actions",
+        "action_values",
+        "cost_per_action_type",
+        "purchase_roas",
+        "website_purchase_roas",
+        "results",
+        "objective_results",
+        "cost_per_result",
+        "cost_per_objective_result",
+    }
+)
 
 
 class RowWriter:
@@ -40,8 +49,9 @@ class RowWriter:
         level: Level of the rows when it is not the query's (the summary's).
     """
 
-    def __init__(self, account: AccountWorld, query: InsightsQuery, now: float,
-                 level: str | None = None) -> None:
+    def __init__(
+        self, account: AccountWorld, query: InsightsQuery, now: float, level: str | None = None
+    ) -> None:
         self._account, self._query, self._now = account, query, now
         self._level = level or query.level
         self._keys = [name for name in query.fields if name in KEY_FIELDS]
@@ -61,8 +71,7 @@ class RowWriter:
                 continue
             texts = maker()
             if name in hidden:
-                texts = ["" if old else text
-                         for text, old in zip(texts, hidden[name], strict=True)]
+                texts = ["" if old else text for text, old in zip(texts, hidden[name], strict=True)]
             columns.append(texts)
         if self._query.breakdowns:
             columns.append(self._segment_texts(table))
@@ -83,8 +92,10 @@ class RowWriter:
         return dict.fromkeys(names.intersection(self._query.fields), listed)
 
     def _prefix_texts(self, table: Table) -> list[str]:
-        dates = [f'"date_start":"{periods.day_text(d.since)}",'
-                 f'"date_stop":"{periods.day_text(d.until)}"' for d in table.buckets]
+        dates = [
+            f'"date_start":"{periods.day_text(d.since)}","date_stop":"{periods.day_text(d.until)}"'
+            for d in table.buckets
+        ]
         prefixes = self._prefixes
         texts: list[str] = []
         for thing, bucket in zip(table.object.tolist(), table.bucket.tolist(), strict=True):
@@ -95,14 +106,18 @@ class RowWriter:
         return texts
 
     def _segment_texts(self, table: Table) -> list[str]:
-        made = ["".join(f',"{name}":"{value}"' for name, value in zip(
-            self._query.breakdowns, values, strict=True)) for values in table.segments]
+        made = [
+            "".join(
+                f',"{name}":"{value}"'
+                for name, value in zip(self._query.breakdowns, values, strict=True)
+            )
+            for values in table.segments
+        ]
         return [made[segment] for segment in table.segment.tolist()]
 
     def _prefix(self, index: int) -> str:
         found = {name: self._key_value(name, index) for name in self._keys}
-        text = json.dumps({k: v for k, v in found.items() if v is not None},
-                          separators=(",", ":"))
+        text = json.dumps({k: v for k, v in found.items() if v is not None}, separators=(",", ":"))
         return "{" if text == "{}" else text[:-1] + ","
 
     def _key_value(self, name: str, index: int) -> str | None:
@@ -123,8 +138,11 @@ class RowWriter:
             if LEVELS.index(part) > depth:
                 return None
             owner = self._parent(part, index)
-            return (str(account.objects(part).id[owner]) if what == "id"
-                    else naming.name_of(account, part, owner))
+            return (
+                str(account.objects(part).id[owner])
+                if what == "id"
+                else naming.name_of(account, part, owner)
+            )
         if depth == 0:
             return None
         if name == "buying_type":
@@ -135,8 +153,10 @@ class RowWriter:
     def _times(self, name: str) -> Ints:
         if name not in self._moments:
             self._moments[name] = (
-                naming.created_at(self._account, self._level) if name == "created_time"
-                else naming.updated_at(self._account, self._level, self._now))
+                naming.created_at(self._account, self._level)
+                if name == "created_time"
+                else naming.updated_at(self._account, self._level, self._now)
+            )
         return self._moments[name]
 
     def _parent(self, level: str, index: int) -> int:
@@ -151,14 +171,20 @@ class RowWriter:
 class _Page:
     """Text makers of one page, by field name."""
 
-    def __init__(self, account: AccountWorld, query: InsightsQuery, table: Table,
-                 level: str) -> None:
+    def __init__(
+        self, account: AccountWorld, query: InsightsQuery, table: Table, level: str
+    ) -> None:
         self._account, self._table, self._level = account, table, level
         self._offset = account.profile.minor_per_major
         self._columns = table.columns
         self._hourly = HOURLY in query.breakdowns
-        self._actions = ActionWriter(table, query.windows, self._offset,
-                                     without_web=self._hourly, action_types=query.action_types)
+        self._actions = ActionWriter(
+            table,
+            query.windows,
+            self._offset,
+            without_web=self._hourly,
+            action_types=query.action_types,
+        )
 
     def maker(self, name: str) -> Callable[[], list[str]] | None:
         """Give what writes a field, or None for keys and for fields that never have a value."""
@@ -175,8 +201,11 @@ class _Page:
             action_type, column = _LISTS[name]
             return lambda: self._list(name, action_type, column)
         special: dict[str, Callable[[], list[str]]] = {
-            "impressions": self._impressions, "spend": self._spend, "reach": self._reach,
-            "frequency": self._frequency, "attribution_setting": self._setting,
+            "impressions": self._impressions,
+            "spend": self._spend,
+            "reach": self._reach,
+            "frequency": self._frequency,
+            "attribution_setting": self._setting,
             "video_play_curve_actions": self._play_curve,
             "video_avg_time_watched_actions": self._watched_seconds,
         }
@@ -218,8 +247,19 @@ class _Page:
         if name == "purchases":
             return self._actions.values("purchase")
         if name == "engagement":
-            return np.asarray(sum(columns[n] for n in (
-                "link_clicks", "reactions", "comments", "shares", "saves", "video_views")))
+            return np.asarray(
+                sum(
+                    columns[n]
+                    for n in (
+                        "link_clicks",
+                        "reactions",
+                        "comments",
+                        "shares",
+                        "saves",
+                        "video_views",
+                    )
+                )
+            )
         if name.startswith("unique_"):
             counts = columns[name.removeprefix("unique_")]
             people = np.floor(counts.astype(np.float64) ** 0.985).astype(np.int64)
@@ -246,9 +286,12 @@ class _Page:
     def _setting(self) -> list[str]:
         mixed = self._actions.is_mixed.tolist()
         lows = self._table.setting_low.tolist()
-        return [',"attribution_setting":"mixed"' if is_mixed
-                else f',"attribution_setting":"{SETTINGS[low]}"'
-                for low, is_mixed in zip(lows, mixed, strict=True)]
+        return [
+            ',"attribution_setting":"mixed"'
+            if is_mixed
+            else f',"attribution_setting":"{SETTINGS[low]}"'
+            for low, is_mixed in zip(lows, mixed, strict=True)
+        ]
 
     def _count(self, name: str, values: Ints) -> list[str]:
         return [f',"{name}":"{n}"' if n else "" for n in values.tolist()]
@@ -266,10 +309,12 @@ class _Page:
     def _list(self, name: str, action_type: str, column: str) -> list[str]:
         if column in _RATIOS:
             values = self._ratio(*_RATIOS[column])
-            return single_list(name, action_type,
-                               [plain_number(v) if v > 0 else "" for v in values.tolist()])
-        return single_list(name, action_type,
-                           [str(n) if n else "" for n in self._column(column).tolist()])
+            return single_list(
+                name, action_type, [plain_number(v) if v > 0 else "" for v in values.tolist()]
+            )
+        return single_list(
+            name, action_type, [str(n) if n else "" for n in self._column(column).tolist()]
+        )
 
     def _play_curve(self) -> list[str]:
         names = ("video_views", "video_p25", "video_p50", "video_p75", "video_p100")
@@ -277,31 +322,45 @@ class _Page:
         for whole, *parts in zip(*(self._columns[n].tolist() for n in names), strict=True):
             curve = [100, *(100 * part // whole for part in parts)] if whole else []
             text = json.dumps(curve, separators=(",", ":"))
-            made.append(f',"video_play_curve_actions":[{{"action_type":"video_view","value":'
-                        f"{text}}}]" if whole else "")
+            made.append(
+                f',"video_play_curve_actions":[{{"action_type":"video_view","value":{text}}}]'
+                if whole
+                else ""
+            )
         return made
 
     def _watched_seconds(self) -> list[str]:
         views = self._columns["video_views"].astype(np.float64)
-        share = np.divide(self._columns["thruplays"], views, out=np.zeros_like(views),
-                          where=views > 0)
+        share = np.divide(
+            self._columns["thruplays"], views, out=np.zeros_like(views), where=views > 0
+        )
         seconds = np.where(views > 0, np.maximum(3 + 14 * share, 1), 0).astype(np.int64)
-        return single_list("video_avg_time_watched_actions", "video_view",
-                           [str(n) if n else "" for n in seconds.tolist()])
+        return single_list(
+            "video_avg_time_watched_actions",
+            "video_view",
+            [str(n) if n else "" for n in seconds.tolist()],
+        )
 
     def _ranking(self, name: str) -> list[str]:
         stream = 60 + len(name)
-        place = np.digitize(uniform(self._account.ads.key, stream)[self._table.object],
-                            [0.08, 0.2, 0.36, 0.72])
+        place = np.digitize(
+            uniform(self._account.ads.key, stream)[self._table.object], [0.08, 0.2, 0.36, 0.72]
+        )
         impressions = self._columns["impressions"]
-        return [f',"{name}":"{_RANKS[rank] if seen >= _RANK_MINIMUM else "UNKNOWN"}"'
-                for rank, seen in zip(place.tolist(), impressions.tolist(), strict=True)]
+        return [
+            f',"{name}":"{_RANKS[rank] if seen >= _RANK_MINIMUM else "UNKNOWN"}"'
+            for rank, seen in zip(place.tolist(), impressions.tolist(), strict=True)
+        ]
 
 
 _COUNTS = {
-    "clicks": "clicks", "unique_clicks": "unique_clicks", "inline_link_clicks": "link_clicks",
-    "unique_inline_link_clicks": "unique_link_clicks", "inline_post_engagement": "engagement",
-    "full_view_impressions": "impressions", "full_view_reach": "reach",
+    "clicks": "clicks",
+    "unique_clicks": "unique_clicks",
+    "inline_link_clicks": "link_clicks",
+    "unique_inline_link_clicks": "unique_link_clicks",
+    "inline_post_engagement": "engagement",
+    "full_view_impressions": "impressions",
+    "full_view_reach": "reach",
 }
 _RATIOS: dict[str, tuple[str, str, float]] = {
     "ctr": ("clicks", "impressions", 100.0),

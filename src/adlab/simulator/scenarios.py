@@ -26,81 +26,198 @@ def _bursts(lanes: int, budget: tuple[float, float]) -> LaneGroup:
 
 
 def _story(name: str, period: int, ad_sets: int, slots: int, budget: float) -> LaneGroup:
-    return LaneGroup(f"story_{name}", 1, (period, period), (period, period), (ad_sets, ad_sets),
-                     (slots, slots), 0, (budget, budget * 1.2), name, only_sales=True)
+    return LaneGroup(
+        f"story_{name}",
+        1,
+        (period, period),
+        (period, period),
+        (ad_sets, ad_sets),
+        (slots, slots),
+        0,
+        (budget, budget * 1.2),
+        name,
+        only_sales=True,
+    )
 
 
-def _profile(number: int, client: str, currency: str, timezone: str, timezone_id: int,
-             per_usd: float, *, drops: bool = False, outages: bool = False) -> Profile:
-    return Profile(number, f"{client} {currency}", client, currency, timezone,
-                   1 if currency == "JPY" else 100, per_usd, str(700_000 + number), timezone_id,
-                   has_tracking_drops=drops, has_outages=outages)
+def _profile(
+    number: int,
+    client: str,
+    currency: str,
+    timezone: str,
+    timezone_id: int,
+    per_usd: float,
+    *,
+    drops: bool = False,
+    outages: bool = False,
+) -> Profile:
+    return Profile(
+        number,
+        f"{client} {currency}",
+        client,
+        currency,
+        timezone,
+        1 if currency == "JPY" else 100,
+        per_usd,
+        str(700_000 + number),
+        timezone_id,
+        has_tracking_drops=drops,
+        has_outages=outages,
+    )
 
 
 def _demo() -> list[AccountPlan]:
-    return [replace(plan, archived_campaign_rate=0.06, deleted_campaign_rate=0.03)
-            if plan.keep == _USUAL_CAMPAIGNS else plan for plan in _demo_plans()]
+    return [
+        replace(plan, archived_campaign_rate=0.06, deleted_campaign_rate=0.03)
+        if plan.keep == _USUAL_CAMPAIGNS
+        else plan
+        for plan in _demo_plans()
+    ]
 
 
 def _demo_plans() -> list[AccountPlan]:
     return [
-        AccountPlan(_profile(1001, "Nordlicht Outdoor", "EUR", "Europe/Berlin", 47, 0.92),
-                    (_evergreen(14, (30, 105)), _bursts(3, (30, 90)),
-                     _story("fatigued_ad", 60, 1, 2, 160.0)), _USUAL_CAMPAIGNS, 0),
-        AccountPlan(_profile(1002, "Sakura Cosmetics", "JPY", "Asia/Tokyo", 75, 151.0),
-                    (_evergreen(15, (30, 112)), _bursts(3, (30, 100))), _USUAL_CAMPAIGNS, 1),
-        AccountPlan(_profile(1003, "Harbor & Pine", "USD", "America/New_York", 7, 1.0),
-                    (_SHORT,), 2000, 0),
-        AccountPlan(_profile(1004, "Thames Tailors", "GBP", "Europe/London", 58, 0.79),
-                    (_evergreen(13, (30, 105)), _bursts(3, (30, 90)),
-                     _story("ab_pair", 56, 2, 1, 420.0)), _USUAL_CAMPAIGNS, 0),
-        AccountPlan(_profile(1005, "Solara Home", "USD", "America/Los_Angeles", 1, 1.0, drops=True),
-                    (_evergreen(16, (30, 120)), _bursts(4, (30, 110))), _USUAL_CAMPAIGNS, 0),
-        AccountPlan(_profile(1006, "Bondi Surf Supply", "AUD", "Australia/Sydney", 13, 1.52,
-                             outages=True),
-                    (_evergreen(14, (26, 90)), _bursts(3, (25, 80))), _USUAL_CAMPAIGNS, 2),
-        AccountPlan(_profile(1007, "Atelier Lumière", "EUR", "Europe/Paris", 57, 0.92),
-                    (_evergreen(13, (30, 112)), _bursts(3, (30, 90)),
-                     _story("overspending_campaign", 75, 2, 2, 150.0)), _USUAL_CAMPAIGNS, 0),
-        AccountPlan(_profile(1008, "Kite & Key Education", "USD", "America/Chicago", 6, 1.0),
-                    (_evergreen(11, (26, 97)), _bursts(3, (25, 80))), _USUAL_CAMPAIGNS, 0),
-        AccountPlan(_profile(1009, "Maple Kitchen", "CAD", "America/Toronto", 14, 1.38),
-                    (_evergreen(13, (26, 97)), _bursts(3, (25, 80))), _USUAL_CAMPAIGNS, 0),
+        AccountPlan(
+            _profile(1001, "Nordlicht Outdoor", "EUR", "Europe/Berlin", 47, 0.92),
+            (
+                _evergreen(14, (30, 105)),
+                _bursts(3, (30, 90)),
+                _story("fatigued_ad", 60, 1, 2, 160.0),
+            ),
+            _USUAL_CAMPAIGNS,
+            0,
+        ),
+        AccountPlan(
+            _profile(1002, "Sakura Cosmetics", "JPY", "Asia/Tokyo", 75, 151.0),
+            (_evergreen(15, (30, 112)), _bursts(3, (30, 100))),
+            _USUAL_CAMPAIGNS,
+            1,
+        ),
+        AccountPlan(
+            _profile(1003, "Harbor & Pine", "USD", "America/New_York", 7, 1.0), (_SHORT,), 2000, 0
+        ),
+        AccountPlan(
+            _profile(1004, "Thames Tailors", "GBP", "Europe/London", 58, 0.79),
+            (_evergreen(13, (30, 105)), _bursts(3, (30, 90)), _story("ab_pair", 56, 2, 1, 420.0)),
+            _USUAL_CAMPAIGNS,
+            0,
+        ),
+        AccountPlan(
+            _profile(1005, "Solara Home", "USD", "America/Los_Angeles", 1, 1.0, drops=True),
+            (_evergreen(16, (30, 120)), _bursts(4, (30, 110))),
+            _USUAL_CAMPAIGNS,
+            0,
+        ),
+        AccountPlan(
+            _profile(1006, "Bondi Surf Supply", "AUD", "Australia/Sydney", 13, 1.52, outages=True),
+            (_evergreen(14, (26, 90)), _bursts(3, (25, 80))),
+            _USUAL_CAMPAIGNS,
+            2,
+        ),
+        AccountPlan(
+            _profile(1007, "Atelier Lumière", "EUR", "Europe/Paris", 57, 0.92),
+            (
+                _evergreen(13, (30, 112)),
+                _bursts(3, (30, 90)),
+                _story("overspending_campaign", 75, 2, 2, 150.0),
+            ),
+            _USUAL_CAMPAIGNS,
+            0,
+        ),
+        AccountPlan(
+            _profile(1008, "Kite & Key Education", "USD", "America/Chicago", 6, 1.0),
+            (_evergreen(11, (26, 97)), _bursts(3, (25, 80))),
+            _USUAL_CAMPAIGNS,
+            0,
+        ),
+        AccountPlan(
+            _profile(1009, "Maple Kitchen", "CAD", "America/Toronto", 14, 1.38),
+            (_evergreen(13, (26, 97)), _bursts(3, (25, 80))),
+            _USUAL_CAMPAIGNS,
+            0,
+        ),
     ]
 
 
 def _bench() -> list[AccountPlan]:
-    group = LaneGroup("bench", 10, (1, 1), (1, 1), (10, 10), (10, 10), 0, (1500, 3000),
-                      only_sales=True, is_steady=True, is_endless=True)
-    return [AccountPlan(_profile(1000, "Bench Works", "USD", "America/New_York", 7, 1.0),
-                        (group,), 10, 0, archived_ad_rate=0.0, deleted_ad_rate=0.0, wear=0.2)]
+    group = LaneGroup(
+        "bench",
+        10,
+        (1, 1),
+        (1, 1),
+        (10, 10),
+        (10, 10),
+        0,
+        (1500, 3000),
+        only_sales=True,
+        is_steady=True,
+        is_endless=True,
+    )
+    return [
+        AccountPlan(
+            _profile(1000, "Bench Works", "USD", "America/New_York", 7, 1.0),
+            (group,),
+            10,
+            0,
+            archived_ad_rate=0.0,
+            deleted_ad_rate=0.0,
+            wear=0.2,
+        )
+    ]
 
 
 def _tiny() -> list[AccountPlan]:
     def steady(name: str, ad_sets: int, slots: int, story: str = "") -> LaneGroup:
-        return LaneGroup(name, 1, (1, 1), (1, 1), (ad_sets, ad_sets), (slots, slots), 0,
-                         (90, 150), story, only_sales=True, is_steady=True, is_endless=True)
+        return LaneGroup(
+            name,
+            1,
+            (1, 1),
+            (1, 1),
+            (ad_sets, ad_sets),
+            (slots, slots),
+            0,
+            (90, 150),
+            story,
+            only_sales=True,
+            is_steady=True,
+            is_endless=True,
+        )
 
     return [
-        AccountPlan(_profile(1001, "Tiny Berlin", "EUR", "Europe/Berlin", 47, 0.92),
-                    (steady("one", 2, 2), steady("two", 1, 2),
-                     steady("mixed", 2, 1, "mixed_attribution")), 3, 0,
-                    archived_ad_rate=0.0, deleted_ad_rate=0.0,
-                    forced_ad_ends=((1, "archived", 2), (3, "deleted", 3))),
-        AccountPlan(_profile(1002, "Tiny Tokyo", "JPY", "Asia/Tokyo", 75, 151.0),
-                    (steady("one", 1, 2), steady("two", 1, 1)), 2, 0,
-                    archived_ad_rate=0.0, deleted_ad_rate=0.0),
+        AccountPlan(
+            _profile(1001, "Tiny Berlin", "EUR", "Europe/Berlin", 47, 0.92),
+            (steady("one", 2, 2), steady("two", 1, 2), steady("mixed", 2, 1, "mixed_attribution")),
+            3,
+            0,
+            archived_ad_rate=0.0,
+            deleted_ad_rate=0.0,
+            forced_ad_ends=((1, "archived", 2), (3, "deleted", 3)),
+        ),
+        AccountPlan(
+            _profile(1002, "Tiny Tokyo", "JPY", "Asia/Tokyo", 75, 151.0),
+            (steady("one", 1, 2), steady("two", 1, 1)),
+            2,
+            0,
+            archived_ad_rate=0.0,
+            deleted_ad_rate=0.0,
+        ),
     ]
 
 
 def _big() -> list[AccountPlan]:
     group = LaneGroup("big", 620, (50, 90), (30, 80), (1, 2), (1, 2), 0, (30, 120))
-    return [AccountPlan(_profile(1000, "Big Retail", "USD", "America/New_York", 7, 1.0),
-                        (group,), 10_000, 0)]
+    return [
+        AccountPlan(
+            _profile(1000, "Big Retail", "USD", "America/New_York", 7, 1.0), (group,), 10_000, 0
+        )
+    ]
 
 
 SCENARIOS: dict[str, Callable[[], list[AccountPlan]]] = {
-    "demo": _demo, "bench": _bench, "tiny": _tiny, "big": _big,
+    "demo": _demo,
+    "bench": _bench,
+    "tiny": _tiny,
+    "big": _big,
 }
 
 
@@ -119,8 +236,9 @@ def build_world(scenario: str, seed: int, now: float) -> World:
         raise ValueError(f"no scenario {scenario!r}; known are {', '.join(sorted(SCENARIOS))}")
     anchor = periods.month_start(periods.local_day(ZoneInfo("UTC"), now))
     plans = SCENARIOS[scenario]()
-    return World(scenario, seed, {
-        plan.profile.number: build_account(plan, seed, anchor) for plan in plans})
+    return World(
+        scenario, seed, {plan.profile.number: build_account(plan, seed, anchor) for plan in plans}
+    )
 
 
 def planted_stories(world: World, now: float) -> list[dict[str, object]]:
@@ -165,8 +283,14 @@ def _account_stories(account: AccountWorld, today: int) -> list[dict[str, object
         if account.profile.has_outages:
             spans.append(("outage_day", outage_day(account, month), outage_day(account, month)))
         found.extend(
-            {"kind": kind, "account_id": str(account.profile.number),
-             "since": periods.day_text(low), "until": periods.day_text(high)}
-            for kind, low, high in spans if low <= today and high >= today - 396)
+            {
+                "kind": kind,
+                "account_id": str(account.profile.number),
+                "since": periods.day_text(low),
+                "until": periods.day_text(high),
+            }
+            for kind, low, high in spans
+            if low <= today and high >= today - 396
+        )
         month = periods.next_month(month)
     return found

@@ -29,12 +29,20 @@ _PREFIX = "simsigned."
 _ALL_SCOPES = ("ads_read", "ads_management", "business_management", "public_profile")
 _DEAD = {
     "sim-expired": (463, "Error validating access token: Session has expired."),
-    "sim-revoked": (458, "Error validating access token: The user has not authorized "
-                         f"application {APP_ID}."),
-    "sim-checkpoint": (459, "Error validating access token: You cannot access the app till you "
-                            "log in and follow the instructions given."),
-    "sim-password": (460, "Error validating access token: The session has been invalidated "
-                          "because the user changed their password."),
+    "sim-revoked": (
+        458,
+        f"Error validating access token: The user has not authorized application {APP_ID}.",
+    ),
+    "sim-checkpoint": (
+        459,
+        "Error validating access token: You cannot access the app till you "
+        "log in and follow the instructions given.",
+    ),
+    "sim-password": (
+        460,
+        "Error validating access token: The session has been invalidated "
+        "because the user changed their password.",
+    ),
 }
 _PROOF_SECONDS = 300
 
@@ -62,8 +70,10 @@ class Grant:
         """
         if not set(scopes).intersection(self.scopes):
             raise GraphError(
-                200, f"(#200) Ad account owner has NOT grant {' or '.join(scopes)} permission",
-                status=403)
+                200,
+                f"(#200) Ad account owner has NOT grant {' or '.join(scopes)} permission",
+                status=403,
+            )
 
 
 class TokenOffice:
@@ -83,8 +93,9 @@ class TokenOffice:
             GraphError: Code 190 with the reason as subcode, 104 when there is no token.
         """
         if not token:
-            raise GraphError(104, "An access token is required to request this resource.",
-                             status=400)
+            raise GraphError(
+                104, "An access token is required to request this resource.", status=400
+            )
         for prefix, (subcode, message) in _DEAD.items():
             if token.startswith(prefix):
                 raise bad_token(subcode, message)
@@ -110,10 +121,16 @@ class TokenOffice:
 
     def issue(self, grant: Grant) -> str:
         """Write a signed token."""
-        payload = json.dumps({
-            "kind": grant.kind, "user": grant.user_id, "scopes": grant.scopes,
-            "accounts": None if grant.accounts is None else sorted(grant.accounts),
-            "issued": grant.issued, "expires": grant.expires})
+        payload = json.dumps(
+            {
+                "kind": grant.kind,
+                "user": grant.user_id,
+                "scopes": grant.scopes,
+                "accounts": None if grant.accounts is None else sorted(grant.accounts),
+                "issued": grant.issued,
+                "expires": grant.expires,
+            }
+        )
         body = base64.urlsafe_b64encode(payload.encode()).decode().rstrip("=")
         return f"{_PREFIX}{body}.{self._sign(body)}"
 
@@ -129,8 +146,14 @@ class TokenOffice:
         except (binascii.Error, ValueError):
             raise bad_token(467, "Error validating access token: malformed.") from None
         accounts = None if data["accounts"] is None else frozenset(data["accounts"])
-        grant = Grant(data["kind"], data["user"], tuple(data["scopes"]), accounts,
-                      data["issued"], data["expires"])
+        grant = Grant(
+            data["kind"],
+            data["user"],
+            tuple(data["scopes"]),
+            accounts,
+            data["issued"],
+            data["expires"],
+        )
         if grant.expires and grant.expires <= now:
             raise bad_token(463, "Error validating access token: Session has expired.")
         return grant
@@ -146,8 +169,9 @@ class TokenOffice:
         if not hmac.compare_digest(client_secret.encode(), self._secret):
             raise GraphError(1, "Error validating client secret.")
 
-    def check_proof(self, token: str, proof: str, proof_time: str, now: float,
-                    *, required: bool) -> None:
+    def check_proof(
+        self, token: str, proof: str, proof_time: str, now: float, *, required: bool
+    ) -> None:
         """Check `appsecret_proof` in its plain or its timed form.
 
         Raises:
@@ -156,11 +180,13 @@ class TokenOffice:
         if not proof:
             if required:
                 raise invalid_parameter(
-                    "API calls from the server require an appsecret_proof argument")
+                    "API calls from the server require an appsecret_proof argument"
+                )
             return
         message = f"{token}|{proof_time}" if proof_time else token
         expected = hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
         stale = bool(proof_time) and (
-            not proof_time.isdigit() or abs(now - int(proof_time)) > _PROOF_SECONDS)
+            not proof_time.isdigit() or abs(now - int(proof_time)) > _PROOF_SECONDS
+        )
         if stale or not hmac.compare_digest(expected, proof):
             raise invalid_parameter("Invalid appsecret_proof provided in the API argument")

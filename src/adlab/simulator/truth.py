@@ -23,13 +23,27 @@ from adlab.simulator.world import LEVELS, SETTINGS, STATUS_NAMES, AccountWorld
 
 _WANTED = frozenset(FLOWS) | {f"{e}_{c}" for e in (*EVENTS, "revenue") for c in CLASSES}
 _PLAIN = {
-    "impressions": "impressions", "clicks": "clicks", "link_clicks": "link_clicks",
-    "outbound_clicks": "outbound_clicks", "landing_page_views": "landing_views",
-    "video_3s_views": "video_views", "thruplays": "thruplays", "reactions": "reactions",
-    "comments": "comments", "shares": "shares", "saves": "saves", "spend_minor": "spend",
+    "impressions": "impressions",
+    "clicks": "clicks",
+    "link_clicks": "link_clicks",
+    "outbound_clicks": "outbound_clicks",
+    "landing_page_views": "landing_views",
+    "video_3s_views": "video_views",
+    "thruplays": "thruplays",
+    "reactions": "reactions",
+    "comments": "comments",
+    "shares": "shares",
+    "saves": "saves",
+    "spend_minor": "spend",
 }
-_EVENTS = {"purchases": "purchase", "initiated_checkouts": "checkout", "adds_to_cart": "cart",
-           "content_views": "view", "leads": "lead", "revenue_minor": "revenue"}
+_EVENTS = {
+    "purchases": "purchase",
+    "initiated_checkouts": "checkout",
+    "adds_to_cart": "cart",
+    "content_views": "view",
+    "leads": "lead",
+    "revenue_minor": "revenue",
+}
 GROUPS = ("object_day", "day", "object", "total")
 
 
@@ -39,27 +53,39 @@ def summary(engine: ReportEngine, now: float) -> dict[str, Any]:
     accounts = []
     for account in world.accounts.values():
         today = account.today(now)
-        accounts.append({
-            "account_id": str(account.profile.number), "name": account.profile.name,
-            "client": account.profile.client, "currency": account.profile.currency,
-            "timezone": account.profile.timezone,
-            "minor_per_major": account.profile.minor_per_major, "today": day_text(today),
-            "objects": {level: _counts(account, level, today) for level in LEVELS[1:]},
-        })
-    return {"scenario": world.scenario, "seed": world.seed, "now": iso_utc(now),
-            "accounts": accounts, "stories": planted_stories(world, now)}
+        accounts.append(
+            {
+                "account_id": str(account.profile.number),
+                "name": account.profile.name,
+                "client": account.profile.client,
+                "currency": account.profile.currency,
+                "timezone": account.profile.timezone,
+                "minor_per_major": account.profile.minor_per_major,
+                "today": day_text(today),
+                "objects": {level: _counts(account, level, today) for level in LEVELS[1:]},
+            }
+        )
+    return {
+        "scenario": world.scenario,
+        "seed": world.seed,
+        "now": iso_utc(now),
+        "accounts": accounts,
+        "stories": planted_stories(world, now),
+    }
 
 
 def _counts(account: AccountWorld, level: str, today: int) -> dict[str, int]:
     states = account.effective_status(level, today)
     counts = {name: int(np.sum(states == code)) for code, name in enumerate(STATUS_NAMES)}
     listed = len(states) - counts["ARCHIVED"] - counts["DELETED"]
-    return {"all": len(states), "listed": listed,
-            **{name: count for name, count in counts.items() if count}}
+    return {
+        "all": len(states),
+        "listed": listed,
+        **{name: count for name, count in counts.items() if count},
+    }
 
 
-def insights(engine: ReportEngine, now: float, tick: int, params: dict[str, str]
-             ) -> dict[str, Any]:
+def insights(engine: ReportEngine, now: float, tick: int, params: dict[str, str]) -> dict[str, Any]:
     """Give the true numbers of an account.
 
     Args:
@@ -84,9 +110,14 @@ def insights(engine: ReportEngine, now: float, tick: int, params: dict[str, str]
     aggregator = Aggregator(engine.delivery, account, tick)
     table = aggregator.table("account" if group in {"day", "total"} else level, buckets, _WANTED)
     answer: dict[str, Any] = {
-        "account_id": number, "currency": account.profile.currency, "level": level,
-        "group": group, "since": params["since"], "until": params["until"],
-        "timezone": account.profile.timezone, "as_of": iso_utc(tick),
+        "account_id": number,
+        "currency": account.profile.currency,
+        "level": level,
+        "group": group,
+        "since": params["since"],
+        "until": params["until"],
+        "timezone": account.profile.timezone,
+        "as_of": iso_utc(tick),
         "minor_per_major": account.profile.minor_per_major,
     }
     if group in {"object_day", "object"}:
@@ -125,23 +156,33 @@ def _rows(account: AccountWorld, level: str, table: Table, now: float) -> list[d
     rows: list[dict[str, Any]] = []
     for i, values in enumerate(zip(*columns.values(), strict=True)):
         bucket = int(table.bucket[i])
-        rows.append({"id": ids[i], "date": first[bucket], "date_stop": last[bucket],
-                     "effective_status": states[i], "is_hidden": hidden[i],
-                     **{name: listed[i] for name, listed in parents.items()},
-                     **dict(zip(names, values, strict=True))})
+        rows.append(
+            {
+                "id": ids[i],
+                "date": first[bucket],
+                "date_stop": last[bucket],
+                "effective_status": states[i],
+                "is_hidden": hidden[i],
+                **{name: listed[i] for name, listed in parents.items()},
+                **dict(zip(names, values, strict=True)),
+            }
+        )
     return rows
 
 
 def _parents(account: AccountWorld, level: str, table: Table) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if level == "ad":
-        found["adset_id"] = account.ad_sets.id[account.ads.ad_set[table.object]].astype(
-            str).tolist()
-        found["campaign_id"] = account.campaigns.id[account.ads.campaign[table.object]].astype(
-            str).tolist()
+        found["adset_id"] = (
+            account.ad_sets.id[account.ads.ad_set[table.object]].astype(str).tolist()
+        )
+        found["campaign_id"] = (
+            account.campaigns.id[account.ads.campaign[table.object]].astype(str).tolist()
+        )
     if level == "adset":
-        found["campaign_id"] = account.campaigns.id[
-            account.ad_sets.campaign[table.object]].astype(str).tolist()
+        found["campaign_id"] = (
+            account.campaigns.id[account.ad_sets.campaign[table.object]].astype(str).tolist()
+        )
     return found
 
 
@@ -158,15 +199,17 @@ def _columns(account: AccountWorld, table: Table) -> dict[str, list[Any]]:
         for code, classes in enumerate(SETTING_CLASSES):
             chosen = (table.setting_low == code) & ~mixed
             own[chosen] = sum(table.columns[f"{event}_{c}"][chosen] for c in classes)
-        found[name] = [None if blank else n
-                       for n, blank in zip(own.tolist(), mixed.tolist(), strict=True)]
+        found[name] = [
+            None if blank else n for n, blank in zip(own.tolist(), mixed.tolist(), strict=True)
+        ]
         for window, classes in WINDOW_CLASSES.items():
             total = sum(table.columns[f"{event}_{c}"] for c in classes)
             found[f"{name}_{window}"] = np.asarray(total).tolist()
     found["revenue"] = [None if n is None else _decimal(n, scale) for n in found["revenue_minor"]]
     found["attribution_setting"] = [
         "mixed" if blank else SETTINGS[low]
-        for low, blank in zip(table.setting_low.tolist(), mixed.tolist(), strict=True)]
+        for low, blank in zip(table.setting_low.tolist(), mixed.tolist(), strict=True)
+    ]
     return found
 
 

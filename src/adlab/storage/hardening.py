@@ -79,7 +79,7 @@ def harden(connection: Connection) -> None:
     for relation in connection.scalars(
         text(_OPEN_CATALOGS), {"role": READER_ROLE, "schemas": list(_CATALOGS)}
     ).all():
-        connection.execute(text(f"REVOKE SELECT ON {relation} FROM PUBLIC"))
+        connection.execute(text(f"REVOKE SELECT ON {relation} FROM PUBLIC"))  # noqa: S608
     for name in connection.scalars(text(_LARGE_OBJECTS), {"role": READER_ROLE}).all():
         connection.execute(text(f"REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC"))
     for schema in ("timescaledb_information", "timescaledb_experimental"):

@@ -136,6 +136,7 @@ def account_rows(
         since: First day, where periods of N days begin.
         summary: Whether to read the summary (fast) or the fact rows (exact with missing cells,
             and the only place that has reach).
+        narrow: Whether to bind `object_ids`, the accounts wanted.
     """
     period = bucket(increment, since)
     source = "api.account_daily" if summary else "api.insights_daily"
@@ -149,9 +150,11 @@ def account_rows(
     keys = [*([f"{period} AS date"] if period else []), "i.account_id AS object_id", "i.account_id"]
     group = [*([period] if period else []), "i.account_id"]
     return (
-        "WITH best AS (SELECT b.account_id, min(b.level) AS level FROM api.account_daily b "  # noqa: S608
-        "WHERE b.client_id = ANY (:client_ids) GROUP BY b.account_id) "
-        f"SELECT {', '.join([*keys, *columns])} FROM {source} i JOIN best USING (account_id) "
+        # Reason: per day, because an account may know some days by campaign and others by ad only.
+        "WITH best AS (SELECT b.account_id, b.date, min(b.level) AS level "  # noqa: S608
+        "FROM api.account_daily b WHERE b.client_id = ANY (:client_ids) "
+        "AND b.date BETWEEN :since AND :until GROUP BY b.account_id, b.date) "
+        f"SELECT {', '.join([*keys, *columns])} FROM {source} i JOIN best USING (account_id, date) "
         f"WHERE {_SCOPE} AND i.level = best.level "
         f"{'AND i.account_id = ANY (:object_ids) ' if narrow else ''}GROUP BY {', '.join(group)}"
     )
@@ -160,6 +163,6 @@ def account_rows(
 def unknown_cells() -> str:
     """Which summed columns have missing cells in the range, so that the summary must not serve."""
     return (
-        "SELECT DISTINCT unnest(i.unknown) FROM api.account_daily i "
+        "SELECT DISTINCT unnest(i.unknown) FROM api.account_daily i "  # noqa: S608
         f"WHERE {_SCOPE} AND i.unknown <> '{{}}'"
     )

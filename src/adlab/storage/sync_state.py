@@ -104,3 +104,9 @@ def store_slice(
             "rows": rows,
         },
     )
+
+
+def load_double_days(connection: Connection, client_ids: set[int]) -> list[dict[str, Any]]:
+    """Live imports holding days of objects that are synced too: import_id, file_name, days."""
+    rows = connection.execute(statement("sync_double_days"), {"client_ids": sorted(client_ids)})
+    return [dict(r) for r in rows.mappings()]

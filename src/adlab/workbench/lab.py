@@ -11,8 +11,9 @@ import pandas as pd
 from adlab.core.entities import Level, parse_public_id, public_id
 from adlab.core.errors import DataError, UnknownObjectError
 from adlab.core.metrics import MetricDef, metric, metrics
+from adlab.core.money import one_currency
 from adlab.core.periods import DateRange, Increment, epochs_between, last_period, today_in
-from adlab.services.insights import InsightsQuery, load_rows, values
+from adlab.services.insights import InsightsQuery, load_rows, sum_rows, values
 from adlab.storage.tenancy import Identity, Reader
 from adlab.workbench.client import Client, ClientInfo
 from adlab.workbench.frames import InsightsFrame, Parts, attach
@@ -298,6 +299,7 @@ def load_labels(reader: Reader, client_ids: Sequence[int], level: Level) -> pd.D
         table = pd.DataFrame(
             {
                 "object_id": accounts["account_id"],
+                "account_id": accounts["account_id"],
                 "account_name": accounts["name"],
                 "currency": accounts["currency"],
                 "client": accounts["client_id"].map(slugs),
@@ -362,8 +364,10 @@ def _shape(
     parents: bool,
 ) -> tuple[pd.DataFrame, Parts]:
     word = level.word
-    known = labels.drop(columns="account_id", errors="ignore")
-    named = rows.merge(known, on="object_id", how="left")
+    known = labels.assign(account_id=labels["account_id"].astype("int64"))
+    if increment != 1:
+        rows = _one_row_an_object(rows, known)
+    named = rows.merge(known, on=["account_id", "object_id"], how="left")
     named[f"{word}_id"] = [public_id(int(i)) for i in named["object_id"]]
     keys = [f"{word}_id"]
     if increment != "all_days":
@@ -383,6 +387,23 @@ def _shape(
     return frame, Parts(sums, named[shown], tuple(wanted))
 
 
+def _one_row_an_object(rows: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Add up an object that stands in two accounts: imported for old days, synced for new ones.
+
+    Raises:
+        MixedCurrencyError: If the two accounts have different currencies.
+    """
+    keys = [k for k in ("date", "object_id") if k in rows.columns]
+    twice = rows.duplicated(keys, keep=False)
+    if not twice.any():
+        return rows
+    currency = labels.set_index("account_id")["currency"].to_dict()
+    for _, same in rows[twice].groupby(keys):
+        one_currency((currency[a] for a in same["account_id"]), "the rows of one object")
+    accounts = rows.groupby(keys, sort=False)["account_id"].max().reset_index()
+    return sum_rows(rows, keys).reset_index().merge(accounts, on=keys)
+
+
 def _compare(reader: Reader, query: InsightsQuery, frame: pd.DataFrame, how: Compare) -> None:
     if how not in ("previous_period", "previous_year"):
         raise ValueError(f"compare={how!r} is neither 'previous_period' nor 'previous_year'")
@@ -396,6 +417,7 @@ def _compare(reader: Reader, query: InsightsQuery, frame: pd.DataFrame, how: Com
         ),
     )
     word = query.level.word
+    old = sum_rows(old, [k for k in ("date", "object_id") if k in old.columns]).reset_index()
     old[f"{word}_id"] = [public_id(int(i)) for i in old["object_id"]]
     keys = [f"{word}_id"]
     if "date" in old:

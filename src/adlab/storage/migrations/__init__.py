@@ -1,0 +1,1 @@
+"""Numbered migrations, forward only, one change each with its reason."""

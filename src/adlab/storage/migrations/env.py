@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the numbered migrations on the connection handed in by `storage.migrate`."""
+"""Alembic's entry: runs the numbered migrations on the connection of `storage.migrate`."""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
--- Out: clients this login may see, with spend of 30 complete days per currency and sync state.
--- In: since, until.
+-- Out: clients this login may see, their currencies, timezones and sync state. An account made for
+-- imports counts only while one of them is live.
+WITH live_accounts AS (
+  SELECT a.client_id, a.account_id, a.currency, a.timezone FROM api.accounts a WHERE (a.source <> 'import' OR EXISTS (SELECT 1 FROM api.imports f
+           WHERE f.account_id = a.account_id AND f.undone_at IS NULL)))
 SELECT c.client_id, c.slug, c.name, c.currency, c.timezone, c.status, c.brand,
-       (SELECT count(*) FROM api.accounts a WHERE a.client_id = c.client_id) AS accounts,
-       (SELECT array_agg(DISTINCT a.currency ORDER BY a.currency) FROM api.accounts a
+       (SELECT count(*) FROM live_accounts a WHERE a.client_id = c.client_id) AS accounts,
+       (SELECT array_agg(DISTINCT a.currency ORDER BY a.currency) FROM live_accounts a
          WHERE a.client_id = c.client_id) AS currencies,
-       (SELECT array_agg(DISTINCT a.timezone ORDER BY a.timezone) FROM api.accounts a
+       (SELECT array_agg(DISTINCT a.timezone ORDER BY a.timezone) FROM live_accounts a
          WHERE a.client_id = c.client_id) AS timezones,
        (SELECT max(s.checked_at) FROM api.sync_state s WHERE s.client_id = c.client_id) AS checked_at,
        (SELECT max(s.changed_at) FROM api.sync_state s WHERE s.client_id = c.client_id) AS changed_at,

@@ -111,8 +111,10 @@ CREATE VIEW sec.visible AS
     AND (l.expires_at IS NULL OR l.expires_at > now())
     AND (a.expires_at IS NULL OR a.expires_at > now());
 
-INSERT INTO sec.person (name, role, all_clients, sees_audit) VALUES ('local owner', 'owner', true, true);
-INSERT INTO sec.login (login, person_id, kind) SELECT 'adlab_owner', person_id, 'operator' FROM sec.person;
+INSERT INTO sec.person (name, role, all_clients, sees_audit)
+VALUES ('local owner', 'owner', true, true);
+INSERT INTO sec.login (login, person_id, kind)
+SELECT 'adlab_owner', person_id, 'operator' FROM sec.person;
 """
 
 

@@ -99,7 +99,8 @@ BEGIN
       'timezone', NEW.timezone, 'status', NEW.status);
     acct := 0; lvl := 0; obj := NEW.client_id;
   ELSIF TG_TABLE_NAME = 'account' THEN
-    state := jsonb_build_object('name', NEW.name, 'currency', NEW.currency, 'client_id', NEW.client_id,
+    state := jsonb_build_object('name', NEW.name, 'currency', NEW.currency,
+      'client_id', NEW.client_id,
       'timezone', NEW.timezone, 'account_status', NEW.account_status,
       'disable_reason', NEW.disable_reason);
     acct := NEW.account_id; lvl := 1; obj := NEW.account_id;

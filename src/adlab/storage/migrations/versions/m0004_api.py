@@ -12,14 +12,16 @@ down_revision = "0003"
 
 # name: (columns, source)
 _VIEWS = {
-    "clients": ("client_id, slug, name, currency, timezone, status, brand, created_at", "app.client"),
+    "clients": (
+        "client_id, slug, name, currency, timezone, status, brand, created_at", "app.client"),
     "accounts": (
         "account_id, client_id, name, currency, timezone, account_status, disable_reason, source,"
         " created_at, seen_at", "app.account"),
     "objects": (
-        "client_id, account_id, level, object_id, campaign_id, ad_set_id, creative_id, name, status,"
-        " effective_status, objective, optimization_goal, bid_strategy, daily_budget_minor,"
-        " lifetime_budget_minor, created_at, updated_at, start_at, stop_at, extra, seen_at, vanished_at",
+        "client_id, account_id, level, object_id, campaign_id, ad_set_id, creative_id, name,"
+        " status, effective_status, objective, optimization_goal, bid_strategy, daily_budget_minor,"
+        " lifetime_budget_minor, created_at, updated_at, start_at, stop_at, extra, seen_at,"
+        " vanished_at",
         "app.object"),
     "object_history": (
         "client_id, account_id, level, object_id, valid_from, valid_to, state",
@@ -42,7 +44,8 @@ _VIEWS = {
         "import_id, client_id, account_id, file_name, sha256, level, since, until, rows, bad_rows,"
         " imported_at, undone_at", "app.import_file"),
     "connections": (
-        "connection_id, client_id, token_type, scopes, expires_at, status, status_reason, checked_at",
+        "connection_id, client_id, token_type, scopes, expires_at, status, status_reason,"
+        " checked_at",
         "sec.connection"),
 }  # fmt: skip
 
