@@ -282,6 +282,7 @@ def _doors(runtime: Runtime, parts: Supervisor, port: int | None) -> tuple[str, 
         "ADLAB_DATABASE__URL": libpq_url(runtime.engine.url.set(username=login, password=password)),
         "ADLAB_REDIS__URL": runtime.redis_url or "",
         "ADLAB_WEB__SESSION_KEY": runtime.vault.derive("web session"),
+        "ADLAB_WEB__BOARDS_URL": f"http://127.0.0.1:{boards}",
         "ADLAB_DEMO": "1",
     }
     # Reason: the children inherit our environment, and must not inherit the owner's secrets.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from adlab.core.entities import AccountInfo
 from adlab.core.errors import ConflictError
@@ -147,7 +147,7 @@ def freshen(today: date) -> SyncRequest:
 def is_loaded(engine: Engine, today: date) -> bool:
     """Whether the first page can be shown without waiting for Meta."""
     with transaction(engine) as connection:
-        newest = connection.scalar(text(str(statement("demo_newest_day"))))
+        newest = connection.scalar(statement("demo_newest_day"))
     return newest is not None and newest >= today - timedelta(days=FIRST_DAYS)
 
 

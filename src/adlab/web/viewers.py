@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from adlab.storage.access import hash_token
 from adlab.storage.engine import transaction
+from adlab.storage.statements import statement
 from adlab.storage.tenancy import Reader
 
 TTL_SECONDS = 30.0
@@ -55,7 +56,7 @@ class Viewers:
                 return viewer
         with transaction(self._engine) as connection:
             row = connection.execute(
-                text("SELECT name, role, login FROM sec.viewer(:person_id)"),
+                statement("viewer_of"),
                 {"person_id": person_id},
             ).first()
         viewer = None if row is None else Viewer(person_id, row.name, row.role, row.login)
@@ -73,7 +74,7 @@ class Viewers:
             return None
         with transaction(self._engine) as connection:
             person_id: int | None = connection.scalar(
-                text("SELECT sec.use_login_link(:hash)"), {"hash": hash_token(token)}
+                statement("login_link_use"), {"hash": hash_token(token)}
             )
         return person_id
 
