@@ -61,9 +61,9 @@ def _first_page(home: Path, settle: float) -> tuple[float, float]:
         with httpx.Client(follow_redirects=True, timeout=30) as browser:
             home_page = browser.get(link)
             home_page.raise_for_status()
-            board = re.search(r'href="(/boards/client\?client=[^"]+)"', home_page.text)
+            board = re.search(r'href="[^"]*(boards/client\?client=[^"&]+)', home_page.text)
             assert board is not None, home_page.text[:500]
-            page = browser.get(f"{link.split('/login/')[0]}{board[1]}")
+            page = browser.get(f"{link.split('/login/')[0]}/{board[1]}")
             page.raise_for_status()
         seconds = time.perf_counter() - began
         peak, until = 0.0, time.perf_counter() + settle
@@ -77,12 +77,16 @@ def _first_page(home: Path, settle: float) -> tuple[float, float]:
 
 
 def _servers(home: Path) -> dict[int, psutil.Process]:
-    """The embedded servers, which are nobody's children."""
+    """The embedded servers of this home and their children, which are nobody's children."""
+    from adlab.local import running_servers
+
+    running = running_servers(home)
+    base = str(running.data_dir.parent) if running is not None else str(home)
     found = {}
-    for process in psutil.process_iter(["name", "cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if process.info["name"] in ("postgres", "valkey-server") or str(home) in line:
-            found[process.pid] = process
+    for process in psutil.process_iter(["cmdline"]):
+        if base in " ".join(process.info["cmdline"] or []):
+            for one in (process, *process.children(recursive=True)):
+                found[one.pid] = one
     return found
 
 

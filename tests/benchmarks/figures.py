@@ -118,7 +118,8 @@ def embedded(home: Path) -> Iterator[Any]:
 def tree_memory(root: psutil.Process, also: Mapping[int, psutil.Process] | None = None) -> float:
     """MiB of a process and its children, shared pages counted once (PSS where there is one)."""
     total = 0
-    for process in [root, *root.children(recursive=True), *(also or {}).values()]:
+    family = {p.pid: p for p in [root, *root.children(recursive=True)]} | dict(also or {})
+    for process in family.values():
         try:
             full = process.memory_full_info()
             total += getattr(full, "pss", full.rss)
