@@ -64,6 +64,8 @@ def parse_levels(text: str) -> tuple[LevelName, ...]:
     wanted = {Level.parse(part) for part in text.split(",") if part.strip()}
     if not wanted:
         raise ValueError(f"--levels is empty; choose from {ALL_LEVELS}")
+    if wanted - set(INSIGHT_LEVELS):
+        raise ValueError(f"--levels {text!r}: insights have {ALL_LEVELS} only")
     return tuple(cast("LevelName", level.word) for level in INSIGHT_LEVELS if level in wanted)
 
 
