@@ -9,8 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Engine
 from tests.conftest import Simulator, create_database, drop_database
 
+from adlab.storage.clients import store_client
+from adlab.storage.engine import transaction
 from adlab.storage.migrate import migrate
 
 
@@ -80,10 +83,10 @@ def meta(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simu
 
 
 @pytest.fixture
-def acme(adlab: Adlab) -> str:
+def acme(owner_engine: Engine) -> str:
     """A client."""
-    assert adlab("client", "add", "Acme Europe", "--slug", "acme").code == 0
-    return "acme"
+    with transaction(owner_engine) as connection:
+        return store_client(connection, "Acme Europe", "acme").slug
 
 
 @pytest.fixture

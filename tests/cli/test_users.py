@@ -8,14 +8,20 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Engine
+
+from adlab.core.roles import Role
+from adlab.storage.access import store_person
+from adlab.storage.engine import transaction
 
 from .conftest import Adlab, Done
 
 
 @pytest.fixture
-def ann(adlab: Adlab) -> str:
+def ann(owner_engine: Engine) -> str:
     """An analyst."""
-    assert adlab("user", "add", "ann", "--role", "analyst").code == 0
+    with transaction(owner_engine) as connection:
+        store_person(connection, "ann", Role.ANALYST)
     return "ann"
 
 
