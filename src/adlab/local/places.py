@@ -24,6 +24,7 @@ from adlab.core.errors import DiskFullError, EmbeddedServerError
 from adlab.local.account import ServiceUser, can_reach, service_user
 
 SYSTEM_BASE = Path("/var/lib/adlab")
+PREPARE_SECONDS = 60.0
 SOCKET_PATH_LIMIT = 85  # the kernel allows 104 (macOS) to 108 characters, file name included
 
 
@@ -154,10 +155,15 @@ def prepare_places(home: Path) -> Places:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (home / "run", home / "passwords"):
             _own_folder(folder, None)
-        user = service_user(create=True)
-        places = Places(home=home, base=_base_for(home, user), user=user)
-        for folder in (places.cache_dir, places.log_dir, places.socket_dir):
-            _own_folder(folder, user)
+        from filelock import FileLock
+
+        # Reason: between making a folder and handing it to the service user it is nobody's yet,
+        # and a second process must not look at it then.
+        with FileLock(home / "run" / "prepare.lock", timeout=PREPARE_SECONDS):
+            user = service_user(create=True)
+            places = Places(home=home, base=_base_for(home, user), user=user)
+            for folder in (places.cache_dir, places.log_dir, places.socket_dir):
+                _own_folder(folder, user)
     return places
 
 
