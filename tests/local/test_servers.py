@@ -222,7 +222,7 @@ def test_servers_outlive_a_killed_starter_and_end_when_idle(
         assert client.execute("SELECT 1").fetchone() == (1,)
     assert until(lambda: leftovers(home) == [])
     assert running_servers(home) is None
-    assert "ended: idle" in (places.run_dir / "keeper.log").read_text()
+    assert until(lambda: "ended: idle" in (places.run_dir / "keeper.log").read_text())
 
 
 def test_a_deleted_home_ends_its_servers(

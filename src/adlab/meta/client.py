@@ -1,7 +1,8 @@
 """One request to the Graph API: signed, with time-outs, retries and a bound on total time.
 
-The token travels in the Authorization header, never in a URL; `paging.next`, which carries it, is
-never followed, logged or stored.
+The token that signs travels in the Authorization header, never in a URL; `paging.next`, which
+carries it, is never followed, logged or stored. Only `debug_token` takes the token it inspects in
+its query, the one form Meta knows; addresses are never logged.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ times come in minutes in one header and seconds in another.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -15,8 +16,13 @@ from typing import Any
 
 import orjson
 
+from adlab.core.errors import RateLimitedError
+
+log = logging.getLogger(__name__)
+
 SLOW_FROM_PERCENT = 75.0
 STOP_FROM_PERCENT = 95.0
+LONGEST_WAIT_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,23 @@ class Pace:
         self.peak_percent = 0.0
 
     def wait(self) -> None:
-        """Block until the next call is allowed."""
+        """Block until the next call is allowed.
+
+        Raises:
+            RateLimitedError: If that is more than a quarter of an hour away; nobody should sit
+                before a command that long without knowing why.
+        """
         with self._lock:
             delay = self._not_before - self._clock()
+        if delay > LONGEST_WAIT_SECONDS:
+            raise RateLimitedError(
+                f"Meta's quota is used up for another {delay / 60:.0f} minutes.",
+                "Run the same command again then; what was committed is not read twice.",
+                retry_after=delay,
+            )
         if delay > 0:
+            if delay >= 10:
+                log.warning("meta_quota_wait seconds=%.0f used_percent=%.0f", delay, self._percent)
             self._sleep(delay)
 
     def note(self, usage: Usage) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from adlab.core.errors import ConflictError, UnknownObjectError
 from adlab.core.roles import ROLES, Right, Role, sees_all_clients
 from adlab.storage import audit
-from adlab.storage.clients import load_client
+from adlab.storage.clients import check_name, load_client
 from adlab.storage.engine import BOARDS_ROLE, READER_ROLE
 from adlab.storage.statements import statement
 
@@ -36,9 +36,7 @@ def store_person(connection: Connection, name: str, role: Role) -> int:
         ConflictError: If the name is taken.
         ValueError: If the name is empty or too long.
     """
-    title = name.strip()
-    if not title or len(title) > 100:
-        raise ValueError("a person's name has 1 to 100 characters")
+    title = check_name(name, "a person's name", 100)
     person_id: int | None = connection.scalar(
         statement("person_insert"),
         {

@@ -51,9 +51,7 @@ def store_client(
         raise ValueError(
             f"{slug!r} is not a slug; use lower-case letters, digits and hyphens, such as acme-eu"
         )
-    title = name.strip()
-    if not title or len(title) > 200:
-        raise ValueError("a client's name has 1 to 200 characters")
+    title = check_name(name, "a client's name", 200)
     currency = check_currency(currency) if currency else None
     timezone = check_timezone(timezone) if timezone else None
     client_id = connection.scalar(
@@ -72,6 +70,18 @@ def store_client(
         )
     audit.record(connection, "client.add", client_id=client_id, slug=slug)
     return load_client(connection, slug)
+
+
+def check_name(name: str, what: str, longest: int) -> str:
+    """A name without surrounding space. Whatever else it holds, screens must show it safely.
+
+    Raises:
+        ValueError: If it is empty or too long.
+    """
+    title = name.strip()
+    if not title or len(title) > longest:
+        raise ValueError(f"{what} has 1 to {longest} characters")
+    return title
 
 
 def load_client(connection: Connection, slug: str) -> ClientRow:

@@ -7,7 +7,7 @@ connection (boards). It refuses to read as nobody. What it may see is decided by
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,7 +87,7 @@ class Reader:
         if not fetched:
             return pd.DataFrame({c: pd.Series(dtype=object) for c in columns})
         return pd.DataFrame(
-            {c: list(v) for c, v in zip(columns, zip(*fetched, strict=True), strict=True)}
+            {c: _column(v) for c, v in zip(columns, zip(*fetched, strict=True), strict=True)}
         )
 
     def identity(self) -> Identity:
@@ -116,6 +116,16 @@ class Reader:
         """Close pooled connections of a reader with a login of its own."""
         if self._viewer is None:
             self._engine.dispose()
+
+
+def _column(cells: Sequence[Any]) -> Any:
+    """A column as pandas should hold it: identifiers with gaps stay whole numbers.
+
+    Reason: pandas turns integers with a gap into floats, which keep 15 of an id's 18 digits.
+    """
+    if any(c is None for c in cells) and any(type(c) is int for c in cells):
+        return pd.array(list(cells), dtype="Int64")
+    return list(cells)
 
 
 class LoginReader(Reader):
