@@ -19,6 +19,7 @@ from adlab.local import free_port
 from adlab.storage.access import create_boards_login, create_login_link
 from adlab.storage.engine import libpq_url, owner_engine, parse_url, transaction
 from adlab.storage.migrate import migrate
+from adlab.web.sessions import Sessions
 from tests.conftest import create_database, drop_database
 from tests.ui.seed import Seeded, fill
 
@@ -47,7 +48,8 @@ class Site:
     def link(self, person: str) -> str:
         """A fresh one-time link."""
         with transaction(self.engine) as connection:
-            return f"{self.url}/login/{create_login_link(connection, person)}"
+            token = create_login_link(connection, person)
+        return f"{self.url}/login/{Sessions(KEY).sign_link(token)}"
 
     def browser(self, person: str | None = None) -> httpx.Client:
         """An HTTP client, logged in when a person is named."""

@@ -221,6 +221,7 @@ def _serve(
 ) -> None:
     from adlab.local import Instance
     from adlab.services import demo as agency
+    from adlab.web.sessions import Sessions
 
     assert isinstance(instance, Instance)
     with stages.timed("boards and web"):
@@ -244,7 +245,8 @@ def _serve(
         if failed:
             raise failed[0]
     instance.announce(url)
-    links = agency.login_links(runtime.engine)
+    sign = Sessions(runtime.vault.derive("web session")).sign_link
+    links = [(name, sign(token)) for name, token in agency.login_links(runtime.engine)]
     output.data(f"adlab demo: {url}")
     for name, token in links:
         output.data(f"  {name}: {url}/login/{token}")

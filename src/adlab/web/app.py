@@ -149,7 +149,8 @@ def _add_login(app: FastAPI) -> None:
         ahead = request.headers.get("sec-purpose", request.headers.get("purpose", ""))
         if "prefetch" in ahead or "preview" in ahead:
             return Response(status_code=204)
-        person_id = request.app.state.viewers.use_login_link(token)
+        nonce = request.app.state.sessions.read_link(token)
+        person_id = request.app.state.viewers.use_login_link(nonce) if nonce else None
         if person_id is None:
             return HTMLResponse(
                 message_page(

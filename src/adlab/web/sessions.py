@@ -21,6 +21,7 @@ COOKIE = "adlab_session"
 ABSOLUTE_SECONDS = 12 * 3600
 IDLE_SECONDS = 30 * 60
 RENEW_SECONDS = 60
+LINK_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Sessions:
         self._clock = clock
         self._cookie = _Signer(secret, "adlab cookie", clock)
         self._visit = _Signer(secret, "adlab visit", clock)
+        self._link = _Signer(secret, "adlab login link", clock)
         self.key = secret
 
     def now(self) -> float:
@@ -97,6 +99,20 @@ class Sessions:
     def open_visit(self, sealed: str | None) -> Session | None:
         """The session behind a board's token."""
         return self._read(self._visit, sealed)
+
+    def sign_link(self, token: str) -> str:
+        """What stands in a login link's address: the one-time token with our signature."""
+        return self._link.sign(token).decode()
+
+    def read_link(self, text: str) -> str | None:
+        """The one-time token of a login link; None when it is forged or older than a day.
+
+        Reason: a guess is refused here already, without a question to the database.
+        """
+        try:
+            return self._link.unsign(text, max_age=LINK_SECONDS).decode()
+        except BadSignature:
+            return None
 
     def _write(self, signer: _Signer, session: Session) -> str:
         body = json.dumps({"p": session.person_id, "s": session.started_at})
