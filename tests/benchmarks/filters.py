@@ -25,7 +25,7 @@ INSERT INTO app.insights_daily (date, client_id, account_id, level, object_id, s
          3000000, now()
   FROM generate_series(1, {CLIENTS}) c, generate_series(1, {CAMPAIGNS}) o,
        generate_series(0, {DAYS - 1}) d;
-ANALYZE app.insights_daily;
+ANALYZE app.insights_daily, sec.access, sec.login, sec.person;
 """
 
 QUESTION = (

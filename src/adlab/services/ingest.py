@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 FIRST_LOAD_DAYS = 90
 NEWEST_SLICE_DAYS, SLICE_DAYS = 7, 30
+LARGE_LOAD_ROWS = 5_000
 # Reason: expected rows of a slice before any object of the account is known.
 _UNKNOWN_OBJECTS = 50
 
@@ -210,6 +211,8 @@ def refresh(
                 f"objects that are synced now; they count twice. Take it back: adlab import undo "
                 f"{found['import_id']}"
             )
+        if report.changed >= LARGE_LOAD_ROWS:
+            sync_state.analyze_facts(connection)
         outcome = "done" if report.complete else "failed"
         sync_state.end_run(connection, run_id, outcome, report.rows, report.calls)
     return report

@@ -57,6 +57,7 @@ def store_person(connection: Connection, name: str, role: Role) -> int:
         statement("login_insert"),
         {"login": viewer, "person_id": person_id, "kind": "viewer", "expires_at": None},
     )
+    connection.execute(statement("access_analyze"))
     audit.record(connection, "user.add", person=title, role=role.value)
     return person_id
 
@@ -112,6 +113,7 @@ def grant(
             "reason": reason or NONE_GIVEN,
         },
     )
+    connection.execute(statement("access_analyze"))
     audit.record(
         connection,
         "user.grant",
@@ -151,6 +153,7 @@ def create_credential(
             "expires_at": expires,
         },
     )
+    connection.execute(statement("access_analyze"))
     audit.record(connection, "user.credential", person=name, login=login, expires_at=expires)
     return login, password
 

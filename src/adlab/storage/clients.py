@@ -68,6 +68,7 @@ def store_client(
         raise ConflictError(
             f"There is a client {slug!r} already.", "Choose another --slug, or use that client."
         )
+    connection.execute(statement("access_analyze"))
     audit.record(connection, "client.add", client_id=client_id, slug=slug)
     return load_client(connection, slug)
 

@@ -110,3 +110,8 @@ def load_double_days(connection: Connection, client_ids: set[int]) -> list[dict[
     """Live imports holding days of objects that are synced too: import_id, file_name, days."""
     rows = connection.execute(statement("sync_double_days"), {"client_ids": sorted(client_ids)})
     return [dict(r) for r in rows.mappings()]
+
+
+def analyze_facts(connection: Connection) -> None:
+    """Refresh the planner's statistics after a large load."""
+    connection.execute(statement("facts_analyze"))
