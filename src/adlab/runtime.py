@@ -141,13 +141,15 @@ class Runtime:
         """What ingestion needs."""
         from adlab.services.ingest import IngestParts
 
+        # Reason: first, so that a person's login is told what it is before a key is asked for.
+        engine = self.engine
         meta, vault = self.meta, self.vault
 
         def open_client(sealed: bytes, client_id: int) -> GraphClient:
             return meta.client(vault.open(sealed, client_id))
 
         return IngestParts(
-            engine=self.engine,
+            engine=engine,
             open_client=open_client,
             tell=self.publisher.publish,
             concurrency=self.settings.meta.concurrency,

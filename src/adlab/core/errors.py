@@ -74,6 +74,7 @@ class MetaError(AdlabError):
         self.code = code
         self.subcode = subcode
         self.trace_id = trace_id
+        self.reason = message
         where = "" if code is None else f"(Meta error {code}{f'/{subcode}' if subcode else ''}) "
         super().__init__(f"{where}{message}", remedy)
 

@@ -95,7 +95,7 @@ def connect_account(
             info = fetch_account(graph, account_id)
         except (RejectedRequestError, MissingPermissionError) as error:
             raise RejectedRequestError(
-                f"act_{account_id} cannot be read with this token: {error.message}",
+                f"act_{account_id} cannot be read with this token: {error.reason}",
                 "Check the id, and that the token's user has a role on that account.",
                 code=error.code, subcode=error.subcode, trace_id=error.trace_id,
             ) from None  # fmt: skip
