@@ -90,9 +90,18 @@ class Runtime:
 
     @cached_property
     def engine(self) -> Engine:
-        """The owner's engine on an up-to-date schema."""
+        """The owner's engine on an up-to-date schema.
+
+        Raises:
+            SettingsError: If the database is external and no key is set: nothing is begun that
+                could not be finished.
+            AccessDeniedError: If the login is a person's.
+        """
         from adlab.storage.engine import owner_engine
 
+        if self.settings.database.url is not None and self.settings.secret_key is None:
+            self._refuse_persons()
+            self.vault  # noqa: B018  # Reason: raises, and says how to make a key.
         self.migrate()
         return owner_engine(self.database_url, pool_size=10)
 
@@ -136,12 +145,21 @@ class Runtime:
 
         return Publisher(self.redis_url)
 
+    def _refuse_persons(self) -> None:
+        """Tell a person that their login is none for this, before a key is asked for."""
+        from adlab.core.errors import DatabaseUnavailableError
+        from adlab.storage.migrate import require_operator
+
+        try:
+            require_operator(self.database_url)
+        except DatabaseUnavailableError:
+            return
+
     @property
     def ingest(self) -> IngestParts:
         """What ingestion needs."""
         from adlab.services.ingest import IngestParts
 
-        # Reason: first, so that a person's login is told what it is before a key is asked for.
         engine = self.engine
         meta, vault = self.meta, self.vault
 

@@ -151,11 +151,11 @@ def test_an_account_of_another_client_stays_where_it_is(
     assert adlab("account", "list", "--json").json[0]["client"] == "acme"
 
 
-def test_without_a_secret_key_no_token_is_taken_in(
+def test_without_a_secret_key_an_external_database_is_refused(
     adlab: Adlab, meta: Simulator, acme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ADLAB_SECRET_KEY")
     done = connect(adlab)
     assert done.code == 1
     assert "ADLAB_SECRET_KEY is not set, and the database is external" in done.err
-    assert adlab("client", "list").code == 0
+    assert adlab("client", "list").code == 1

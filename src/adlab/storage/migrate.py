@@ -64,6 +64,20 @@ def migrate(url: str, *, target: str = "head") -> str:
         engine.dispose()
 
 
+def require_operator(url: str) -> None:
+    """Refuse a person's login; changes nothing.
+
+    Raises:
+        AccessDeniedError: If the login may only read.
+    """
+    engine = connect_engine(url, pool_size=1)
+    try:
+        with transaction(engine) as connection:
+            _may_look(connection)
+    finally:
+        engine.dispose()
+
+
 def _migrate(engine: Engine, target: str) -> str:
     with transaction(engine) as connection:
         # Reason: two first starts at once must not both create the schema.
