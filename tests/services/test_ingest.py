@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 from tests.conftest import NOW, TOKEN, Simulator
 
+from adlab.core.entities import Level
 from adlab.core.errors import (
     ConflictError,
     DatabaseUnavailableError,
@@ -358,3 +359,23 @@ def test_renamed_campaigns_leave_a_history(agency: Agency) -> None:
 def test_many_accounts_side_by_side_give_the_same_as_one_by_one(agency: Agency) -> None:
     assert agency.sync(concurrency=8).complete
     assert _stored(agency) == _expected(agency.simulator)
+
+
+def test_actions_withheld_from_a_mixed_account_come_from_its_ad_sets(agency: Agency) -> None:
+    from adlab.core.metrics import metrics
+    from adlab.core.periods import DateRange
+    from adlab.services.insights import InsightsQuery, load_rows, values
+    from adlab.storage.tenancy import Reader
+
+    agency.sync()
+    wanted = metrics(("spend", "purchases", "revenue", "roas"))
+    query = InsightsQuery((1,), Level.ACCOUNT, DateRange(SINCE, UNTIL), wanted, "all_days")
+    found = values(load_rows(Reader(agency.engine), query), wanted).iloc[0]
+    truth = agency.simulator.truth
+    account = truth(account=1001, level="account", since=SINCE, until=UNTIL)
+    ad_sets = truth(account=1001, level="adset", since=SINCE, until=UNTIL)
+    assert all(r["purchases"] is None for r in account)
+    assert found["purchases"] == sum(r["purchases"] for r in ad_sets)
+    assert round(found["spend"] * 100) == sum(r["spend_minor"] for r in account)
+    assert round(found["revenue"] * 100) == sum(r["revenue_minor"] for r in ad_sets)
+    assert found["roas"] == pytest.approx(found["revenue"] / found["spend"])

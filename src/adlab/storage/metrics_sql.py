@@ -139,7 +139,6 @@ def account_rows(
         narrow: Whether to bind `object_ids`, the accounts wanted.
     """
     period = bucket(increment, since)
-    source = "api.account_daily" if summary else "api.insights_daily"
     # Reason: an imported account spans several rows a day in the fact table, so it is summed; a
     # unique count is only taken where there is exactly one row, the account's own.
     columns = [
@@ -149,20 +148,50 @@ def account_rows(
     ]  # fmt: skip
     keys = [*([f"{period} AS date"] if period else []), "i.account_id AS object_id", "i.account_id"]
     group = [*([period] if period else []), "i.account_id"]
+    rows = (
+        "days i WHERE true"
+        if summary
+        else f"api.insights_daily i JOIN best USING (account_id, date, level) WHERE {_SCOPE}"
+    )
     return (
-        # Reason: per day, because an account may know some days by campaign and others by ad only.
-        "WITH best AS (SELECT b.account_id, b.date, min(b.level) AS level "  # noqa: S608
-        "FROM api.account_daily b WHERE b.client_id = ANY (:client_ids) "
-        "AND b.date BETWEEN :since AND :until GROUP BY b.account_id, b.date) "
-        f"SELECT {', '.join([*keys, *columns])} FROM {source} i JOIN best USING (account_id, date) "
-        f"WHERE {_SCOPE} AND i.level = best.level "
+        f"WITH {_BEST}, {_days()} SELECT {', '.join([*keys, *columns])} FROM {rows} "  # noqa: S608
         f"{'AND i.account_id = ANY (:object_ids) ' if narrow else ''}GROUP BY {', '.join(group)}"
+    )
+
+
+# Reason: per day, because an account may know some days by campaign and others by ad only.
+_BEST = (
+    "best AS (SELECT DISTINCT ON (b.account_id, b.date) b.* FROM api.account_daily b "
+    "WHERE b.client_id = ANY (:client_ids) AND b.date BETWEEN :since AND :until "
+    "ORDER BY b.account_id, b.date, b.level)"
+)
+
+
+def _days() -> str:
+    """One row an account and day from the summary, withheld actions filled in from below.
+
+    Reason: Meta withholds actions from rows whose ad sets differ in attribution setting, so an
+    account's own row may lack its purchases while its ad sets have them, each by its own setting.
+    """
+    actions = [n for n in ADDITIVE_NAMES if STORED_BY_NAME[n].actions is not None]
+    columns = ", ".join(
+        f"CASE WHEN f.account_id IS NULL THEN b.{n} ELSE f.{n} END AS {n}"
+        if n in actions
+        else f"b.{n}"
+        for n in ADDITIVE_NAMES
+    )
+    quoted = ", ".join(f"'{n}'" for n in actions)
+    return (
+        f"days AS (SELECT b.client_id, b.account_id, b.date, {columns}, "  # noqa: S608
+        "CASE WHEN f.account_id IS NULL THEN b.unknown "
+        f"ELSE ARRAY(SELECT u FROM unnest(b.unknown) u WHERE u <> ALL (ARRAY[{quoted}])) END AS unknown "
+        "FROM best b LEFT JOIN LATERAL (SELECT d.* FROM api.account_daily d "
+        "WHERE d.client_id = b.client_id AND d.account_id = b.account_id AND d.date = b.date "
+        "AND d.level > b.level AND 'purchases' <> ALL (d.unknown) ORDER BY d.level LIMIT 1) f "
+        "ON b.level = 1 AND 'purchases' = ANY (b.unknown))"
     )
 
 
 def unknown_cells() -> str:
     """Which summed columns have missing cells in the range, so that the summary must not serve."""
-    return (
-        "SELECT DISTINCT unnest(i.unknown) FROM api.account_daily i "  # noqa: S608
-        f"WHERE {_SCOPE} AND i.unknown <> '{{}}'"
-    )
+    return f"WITH {_BEST}, {_days()} SELECT DISTINCT unnest(i.unknown) FROM days i"  # noqa: S608
