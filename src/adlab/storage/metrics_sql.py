@@ -184,7 +184,8 @@ def _days() -> str:
     return (
         f"days AS (SELECT b.client_id, b.account_id, b.date, {columns}, "  # noqa: S608
         "CASE WHEN f.account_id IS NULL THEN b.unknown "
-        f"ELSE ARRAY(SELECT u FROM unnest(b.unknown) u WHERE u <> ALL (ARRAY[{quoted}])) END AS unknown "
+        f"ELSE ARRAY(SELECT u FROM unnest(b.unknown) u WHERE u <> ALL (ARRAY[{quoted}])) END "
+        "AS unknown "
         "FROM best b LEFT JOIN LATERAL (SELECT d.* FROM api.account_daily d "
         "WHERE d.client_id = b.client_id AND d.account_id = b.account_id AND d.date = b.date "
         "AND d.level > b.level AND 'purchases' <> ALL (d.unknown) ORDER BY d.level LIMIT 1) f "
