@@ -77,9 +77,9 @@ def test_a_client_that_is_no_slug_is_nobody() -> None:
     assert parse_address("client=../../etc", TODAY)[0].client == ""
 
 
-def test_dates_stay_within_what_meta_keeps_and_never_lie_ahead() -> None:
+def test_dates_stay_within_what_the_store_keeps_and_never_lie_ahead() -> None:
     state, _ = parse_address("range=custom&since=2001-01-01&until=2090-01-01", TODAY)
-    assert (state.since, state.until) == (date(2023, 10, 21), TODAY)
+    assert (state.since, state.until) == (date(2014, 11, 21), TODAY)
 
 
 def test_changing_a_filter_leads_to_the_first_page_but_theme_does_not() -> None:
@@ -111,3 +111,11 @@ def test_comparisons_are_like_with_like(
     period = state.period(TODAY)
     assert period == DateRange(date(2026, *since), date(2026, *until))
     assert state.before(period) == DateRange(date(2026, *old_since), date(2026, *old_until))
+
+
+def test_imported_days_of_years_ago_can_be_looked_at() -> None:
+    asked, notes = parse_address(
+        "client=pair&since=2019-08-01&until=2019-08-30", date(2026, 11, 21)
+    )
+    assert not notes
+    assert asked.period(date(2026, 11, 21)) == DateRange(date(2019, 8, 1), date(2019, 8, 30))

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode
 from adlab.core.entities import parse_public_id, public_id
 from adlab.core.errors import UnknownMetricError
 from adlab.core.metrics import metric
-from adlab.core.periods import TOTALS_MONTHS, DateRange, last_period, months_back
+from adlab.core.periods import DateRange, last_period, months_back
 
 RANGES = {
     "7d": "7 days", "14d": "14 days", "30d": "30 days", "90d": "90 days", "mtd": "Month to date",
@@ -33,6 +33,8 @@ SORTS = ("name", *METRICS)
 SIZE = 20
 MOST_CAMPAIGNS = 50
 LONGEST_SEARCH = 80
+# Reason: Meta serves 37 months, but imported files reach as far back as the store keeps rows.
+OLDEST_MONTHS = 12 * 12
 
 Theme = Literal["auto", "light", "dark"]
 
@@ -206,7 +208,7 @@ def _dates(given: dict[str, str], today: date, found: dict[str, Any], notes: lis
     try:
         since, until = (date.fromisoformat(given.get(n, "")) for n in ("since", "until"))
         until = min(until, today)
-        since = max(since, months_back(today, TOTALS_MONTHS))
+        since = max(since, months_back(today, OLDEST_MONTHS))
         period = DateRange(since, until)
     except ValueError:
         notes.append("These dates are not a period; showing the last 30 days.")
