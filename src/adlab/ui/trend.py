@@ -122,7 +122,7 @@ class Trend:
 def make_trend(figures: Figures, address: Address, epochs: tuple[Epoch, ...] = EPOCHS) -> Trend:
     """Draw the chosen metric and its companion."""
     metric = METRICS[address.metric]
-    other = METRICS[COMPANION[metric.name]]
+    other = _companion(metric, figures)
     now, before = figures.now, figures.before
     with_today = figures.step == 1 and formats.is_known(figures.today.get(metric.name))
     steps = list(now.buckets.index)
@@ -146,6 +146,13 @@ def make_trend(figures: Figures, address: Address, epochs: tuple[Epoch, ...] = E
         before_label=before_label(address, now.period) if before else "",
         today=with_today,
     )  # fmt: skip
+
+
+def _companion(metric: MetricDef, figures: Figures) -> MetricDef:
+    """What stands below; where its values are unknown (files without revenue), the next best."""
+    choices = [n for n in (COMPANION[metric.name], "cpa", "link_ctr", "spend") if n != metric.name]
+    known = (n for n in choices if figures.now.buckets[n].notna().any())
+    return METRICS[next(known, choices[0])]
 
 
 def _unit(metric: MetricDef, currency: str) -> str:
