@@ -12,7 +12,7 @@ from tests.conftest import create_database, drop_database
 
 from adlab.core.errors import AccessDeniedError, SchemaOutOfDateError
 from adlab.core.insights import STORED_NAMES
-from adlab.storage import metrics_sql, timescale
+from adlab.storage import metrics_sql
 from adlab.storage.engine import connect_engine, owner_engine, transaction
 from adlab.storage.migrate import migrate, newest_version
 
@@ -80,11 +80,10 @@ def test_stored_columns_and_copy_order_match_the_table(blank: str) -> None:
 
 
 @pytest.mark.timescale
+@pytest.mark.parametrize("any_server", ["timescale"], indirect=True)
 def test_with_timescale_the_fact_table_is_a_hypertable_with_policies(any_database: str) -> None:
     engine = connect_engine(any_database)
     with transaction(engine) as c:
-        if timescale.version(c) is None:
-            pytest.skip("plain PostgreSQL: nothing to look at")
         settings = c.execute(
             text(
                 "SELECT segmentby, orderby FROM timescaledb_information.hypertable_columnstore_settings"
@@ -106,6 +105,7 @@ def test_with_timescale_the_fact_table_is_a_hypertable_with_policies(any_databas
 
 
 @pytest.mark.timescale
+@pytest.mark.parametrize("any_server", ["timescale"], indirect=True)
 def test_restating_compressed_days_changes_rows_and_summary(any_database: str) -> None:
     from adlab.core.entities import Level
     from adlab.core.periods import DateRange
@@ -114,8 +114,6 @@ def test_restating_compressed_days_changes_rows_and_summary(any_database: str) -
     engine = owner_engine(any_database)
     day = date(2026, 1, 10)
     with transaction(engine) as c:
-        if timescale.version(c) is None:
-            pytest.skip("plain PostgreSQL: nothing is compressed")
         c.execute(text("INSERT INTO app.client (slug, name) VALUES ('acme', 'Acme')"))
 
     def store(spend: int) -> None:
