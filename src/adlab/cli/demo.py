@@ -6,6 +6,7 @@ the demo agency over HTTP with the production code, newest days first; ends what
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -55,6 +56,7 @@ def demo(
     settings = load_settings()
     embedded = settings.database.url is None
     stages = Stages()
+    loading = False
     with single_instance(settings.home, "demo") as instance:
         ran_before = running_servers(settings.home) is not None if embedded else True
         try:
@@ -68,10 +70,16 @@ def demo(
                 if once:
                     _once(runtime, stages, json)
                 else:
-                    _serve(runtime, parts, stages, instance, port, browser)
+                    loading = _serve(runtime, parts, stages, instance, port, browser)
         finally:
             if embedded and not ran_before:
                 stop_servers(settings.home)
+    if loading:
+        # Reason: history still on its way waits, patiently, for a simulator that has ended. All
+        # else is stopped, and what was not committed is rolled back; nobody should wait for it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _listen_to_signals() -> None:
@@ -218,7 +226,8 @@ def _serve(
     instance: object,
     port: int | None,
     browser: bool,
-) -> None:
+) -> bool:
+    """Serve until told to stop; whether history was still loading then."""
     from adlab.local import Instance
     from adlab.services import demo as agency
     from adlab.web.sessions import Sessions
@@ -260,8 +269,11 @@ def _serve(
         parts.wait(stop)
     except KeyboardInterrupt:
         output.say("Stopping …")
+        # Reason: what the loader meets from here on is our own doing, and no news.
+        logging.disable(logging.CRITICAL)
     finally:
         stop.set()
+    return loader.is_alive()
 
 
 def _doors(runtime: Runtime, parts: Supervisor, port: int | None) -> tuple[str, Callable[[], None]]:
@@ -340,12 +352,14 @@ def _background(runtime: Runtime, today: date, fresh: bool, stop: threading.Even
             _load(runtime, request)
         output.say("All history is loaded.")
     except AdlabError as error:
-        output.problem(str(error))
+        if not stop.is_set():
+            output.problem(str(error))
     while not stop.wait(FRESHEN_SECONDS):
         try:
             _load(runtime, agency.freshen(today))
         except AdlabError as error:
-            output.problem(str(error))
+            if not stop.is_set():
+                output.problem(str(error))
 
 
 def _has_display() -> bool:
