@@ -344,7 +344,9 @@ def _background(runtime: Runtime, today: date, fresh: bool, stop: threading.Even
     from adlab.services import demo as agency
 
     try:
-        steps = agency.history(today) if fresh else (("newest days", agency.first_look(today)),)
+        steps = [] if fresh else [("newest days", agency.first_look(today))]
+        if not agency.has_history(runtime.engine, today):
+            steps += agency.history(today)
         for name, request in steps:
             if stop.is_set():
                 return

@@ -151,6 +151,13 @@ def is_loaded(engine: Engine, today: date) -> bool:
     return newest is not None and newest >= today - timedelta(days=FIRST_DAYS)
 
 
+def has_history(engine: Engine, today: date) -> bool:
+    """Whether all of `history` was loaded before; an interrupted demo goes on with the rest."""
+    start = months_back(today, HISTORY_MONTHS)
+    with transaction(engine) as connection:
+        return bool(connection.scalar(statement("demo_unfinished"), {"start": start}) == 0)
+
+
 def summary(engine: Engine) -> list[dict[str, object]]:
     """Per account: client, rows, days and spend in its currency."""
     with transaction(engine) as connection:

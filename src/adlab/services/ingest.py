@@ -198,6 +198,9 @@ def refresh(
             if on_plan is not None:
                 on_plan(len(todo))
             _run(parts, pool, todo, run_id, report, on_slice)
+        if report.complete:
+            with transaction(parts.engine) as connection:
+                sync_state.store_ranges(connection, ((s.work, s.level, s.period) for s in slices))
     finally:
         report.calls = sum(w.client.calls for w in works)
         report.quota_percent = max((w.client.pace.peak_percent for w in works), default=0.0)

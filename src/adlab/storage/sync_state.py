@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
+from adlab.core.entities import AccountId, Level
 from adlab.core.periods import DateRange
 from adlab.storage.statements import statement
 
@@ -38,6 +39,25 @@ def store_coverage(
             "changed": changed,
         },
     )
+
+
+class _Tenant(Protocol):
+    account_id: AccountId
+    client_id: int
+
+
+def store_ranges(connection: Connection, read: Iterable[tuple[_Tenant, Level, DateRange]]) -> None:
+    """Record that everything a run asked for is in, in whatever order its slices came."""
+    whole: dict[tuple[int, int, int], DateRange] = {}
+    for work, level, period in read:
+        key = (work.client_id, int(work.account_id), int(level))
+        known = whole.get(key, period)
+        whole[key] = DateRange(min(known.since, period.since), max(known.until, period.until))
+    for (client_id, account_id, number), period in whole.items():
+        store_coverage(
+            connection, client_id=client_id, account_id=account_id, kind="insights",
+            level=number, period=period, changed=False,
+        )  # fmt: skip
 
 
 def load_coverage(connection: Connection, account_id: int) -> dict[int, date]:
