@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from adlab.core.roles import ROLES, Right, Role, parse_role, sees_all_clients
+from adlab.core.roles import ROLES, Right, Role, has_right, parse_role, sees_all_clients
 
 EXPECTED: dict[str, set[str]] = {
     "owner": {
         "see_data", "see_all_clients", "use_notebooks", "operate", "approve", "grant", "see_audit",
+        "plan", "see_overview",
     },
-    "admin": {"see_data", "see_all_clients", "use_notebooks", "operate", "grant", "see_audit"},
-    "account_manager": {"see_data", "use_notebooks", "approve"},
-    "analyst": {"see_data", "use_notebooks"},
+    "admin": {
+        "see_data", "see_all_clients", "use_notebooks", "operate", "grant", "see_audit", "plan",
+        "see_overview",
+    },
+    "account_manager": {"see_data", "use_notebooks", "approve", "plan", "see_overview"},
+    "analyst": {"see_data", "use_notebooks", "plan", "see_overview"},
     "client_viewer": {"see_data"},
     "client_approver": {"see_data", "approve"},
     "auditor": {"see_audit"},
@@ -48,3 +52,14 @@ def test_roles_are_read_in_every_usual_spelling(text: str) -> None:
 def test_an_unknown_role_lists_those_there_are(text: str) -> None:
     with pytest.raises(ValueError, match="roles are owner, admin, account_manager, analyst"):
         parse_role(text)
+
+
+def test_an_unknown_role_has_no_rights() -> None:
+    assert has_right("analyst", Right.PLAN)
+    assert not has_right("client_viewer", Right.PLAN)
+    assert not has_right("emperor", Right.SEE_DATA)
+
+
+def test_who_sees_every_client_plans_for_every_client() -> None:
+    # The database gives agency-wide roles the right to plan with each implied grant.
+    assert all(Right.PLAN in ROLES[r].rights for r in Role if sees_all_clients(r))

@@ -303,7 +303,12 @@ def test_functions_open_to_people_are_exactly_those_of_api(town: Town) -> None:
             " WHERE has_function_privilege(p.oid, 'EXECUTE')"
             " AND n.nspname IN ('api', 'app', 'sec')"
         ).fetchall()
-    assert sorted(r[0] for r in open_functions) == ["api.schema_version", "api.whoami"]
+    assert sorted(r[0] for r in open_functions) == [
+        "api.schema_version",
+        "api.set_budgets",
+        "api.set_goals",
+        "api.whoami",
+    ]
 
 
 def test_whoami_tells_only_of_oneself(town: Town) -> None:

@@ -31,6 +31,8 @@ class Right(StrEnum):
     USE_NOTEBOOKS = "use_notebooks"
     OPERATE = "operate"
     APPROVE = "approve"
+    PLAN = "plan"
+    SEE_OVERVIEW = "see_overview"
     GRANT = "grant"
     SEE_AUDIT = "see_audit"
 
@@ -55,13 +57,16 @@ ROLES: dict[Role, RoleDefinition] = {
         _define(
             Role.ADMIN, "runs it: clients, people, connections",
             Right.SEE_DATA, Right.SEE_ALL_CLIENTS, Right.USE_NOTEBOOKS, Right.OPERATE,
-            Right.GRANT, Right.SEE_AUDIT,
+            Right.GRANT, Right.SEE_AUDIT, Right.PLAN, Right.SEE_OVERVIEW,
         ),
         _define(
             Role.ACCOUNT_MANAGER, "looks after granted clients",
-            Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.APPROVE,
+            Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.APPROVE, Right.PLAN, Right.SEE_OVERVIEW,
         ),
-        _define(Role.ANALYST, "explores granted clients", Right.SEE_DATA, Right.USE_NOTEBOOKS),
+        _define(
+            Role.ANALYST, "explores granted clients",
+            Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.PLAN, Right.SEE_OVERVIEW,
+        ),
         _define(Role.CLIENT_VIEWER, "a client's own people, looking", Right.SEE_DATA),
         _define(
             Role.CLIENT_APPROVER, "a client's own people, approving",
@@ -89,3 +94,8 @@ def parse_role(text: str) -> Role:
 def sees_all_clients(role: Role) -> bool:
     """Whether people of this role see every client without a grant."""
     return Right.SEE_ALL_CLIENTS in ROLES[role].rights
+
+
+def has_right(role: str, right: Right) -> bool:
+    """Whether people of this role have that right; an unknown role has none."""
+    return role in {r.value for r in ROLES} and right in ROLES[Role(role)].rights

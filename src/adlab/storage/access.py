@@ -9,7 +9,9 @@ belongs to one person; it can read schema `api` and nothing else.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,30 +26,61 @@ from adlab.storage.statements import statement
 
 CREDENTIAL_HOURS = 12
 NONE_GIVEN = "none given"
+_USERNAME = re.compile(r"^[a-z0-9][a-z0-9._@+-]{0,62}$")
 
 
-def store_person(connection: Connection, name: str, role: Role) -> int:
+def username_of(name: str) -> str:
+    """A username from a name: `Ann Lee` becomes `ann-lee`, `ann@agency.com` stays."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9._@+-]+", "-", plain).strip("-._@+")[:63] or "person"
+
+
+def check_username(username: str) -> str:
+    """A username fit for addresses and folders.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not _USERNAME.match(username):
+        raise ValueError(
+            f"{username!r} is no username; use lower-case letters, digits and . _ @ + -"
+        )
+    return username
+
+
+def store_person(connection: Connection, name: str, role: Role, username: str | None = None) -> int:
     """Add a person, with a role of their own for the boards.
+
+    Args:
+        connection: An operator's transaction.
+        name: What people call them.
+        role: Their role in the agency.
+        username: What they log in with; made from the name when omitted.
 
     Returns:
         The person's id.
 
     Raises:
-        ConflictError: If the name is taken.
-        ValueError: If the name is empty or too long.
+        ConflictError: If name or username is taken.
+        ValueError: If the name is empty or too long, or the username malformed.
     """
     title = check_name(name, "a person's name", 100)
+    login_name = check_username(username or username_of(title))
     person_id: int | None = connection.scalar(
         statement("person_insert"),
         {
             "name": title,
+            "username": login_name,
             "role": role.value,
             "all_clients": sees_all_clients(role),
             "sees_audit": Right.SEE_AUDIT in ROLES[role].rights,
         },
     )
     if person_id is None:
-        raise ConflictError(f"There is a person {title!r} already.", "Use another name.")
+        raise ConflictError(
+            f"There is a person {title!r} already, or the username {login_name!r} is taken.",
+            "Use another name, or another --username.",
+        )
     # Reason: opaque names, because every login can list the roles of the cluster.
     viewer = f"v_{secrets.token_hex(6)}"
     connection.execute(text(f"CREATE ROLE {viewer} NOLOGIN"))
@@ -109,6 +142,7 @@ def grant(
             "client_id": client.client_id,
             "role": role.value,
             "sees_data": Right.SEE_DATA in ROLES[role].rights,
+            "plans": Right.PLAN in ROLES[role].rights,
             "expires_at": until,
             "reason": reason or NONE_GIVEN,
         },

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from adlab.ui import formats
 from adlab.ui.assets import FOLDER, version
 from adlab.ui.brand import Brand, make_brand
+from adlab.ui.places import places
 
 
 @cache
@@ -20,7 +21,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=StrictUndefined, auto_reload=False,
     )  # fmt: skip
-    found.globals["version"] = version()
+    found.globals |= {"version": version(), "places": places}
     found.filters |= {"day": formats.day, "span": formats.span}
     return found
 

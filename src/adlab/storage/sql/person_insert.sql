@@ -1,5 +1,5 @@
--- In: name, role, all_clients, sees_audit. Out: person_id, or nothing when the name is taken.
-INSERT INTO sec.person (name, role, all_clients, sees_audit)
-VALUES (:name, :role, :all_clients, :sees_audit)
-ON CONFLICT (name) DO NOTHING
+-- In: name, username, role, all_clients, sees_audit. Out: person_id, or nothing when name or username is taken.
+INSERT INTO sec.person (name, username, role, all_clients, sees_audit)
+VALUES (:name, :username, :role, :all_clients, :sees_audit)
+ON CONFLICT DO NOTHING
 RETURNING person_id
