@@ -20,7 +20,11 @@
         SchemaOutOfDateError, TenantError, DatabaseUnavailableError,
         DiskFullError, EmbeddedServerError
       AccessDeniedError          the role may not do this
+        HubUnavailableError      the login service is silent; wait
       ConflictError              it exists already, or is running already
+      DeliveryError              a document could not be made
+        ReportFailedError        a cell of the report's notebook failed (names it)
+        MissingRendererError     pandoc, typst or a font is not installed
 
 A wrong argument is a `ValueError`; too little data is a result that says so.
 """
@@ -196,5 +200,35 @@ class AccessDeniedError(AdlabError):
     """The role may not do this, or the login has expired."""
 
 
+class HubUnavailableError(AccessDeniedError):
+    """The hub, which vouches for people, does not answer."""
+
+
 class ConflictError(AdlabError):
     """It exists already, or is running already."""
+
+
+class DeliveryError(AdlabError):
+    """A document could not be made or delivered."""
+
+
+class ReportFailedError(DeliveryError):
+    """A notebook of a report did not run to its end.
+
+    Args:
+        message: Which notebook and cell, and the end of its traceback; never a secret.
+        remedy: What to do.
+        notebook: File name of the notebook.
+        cell: Number of the cell, counted from 1 as people count; None when no cell is to blame.
+    """
+
+    def __init__(
+        self, message: str, remedy: str = "", *, notebook: str = "", cell: int | None = None
+    ) -> None:
+        self.notebook = notebook
+        self.cell = cell
+        super().__init__(message, remedy)
+
+
+class MissingRendererError(DeliveryError):
+    """What turns notebooks into documents is not installed; the message names it."""
