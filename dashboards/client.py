@@ -17,7 +17,7 @@ from adlab.core.errors import StorageError, UnknownObjectError
 from adlab.core.periods import today_in
 from adlab.ui.address import Address, parse_address
 from adlab.ui.brand import make_brand
-from adlab.ui.client_board import Part, Who, draw_client, draw_message, part_of
+from adlab.ui.client_board import Part, draw_client, draw_message, part_of
 from adlab.ui.downloads import Provenance, campaigns_csv
 from adlab.ui.figures import Campaigns
 from adlab.ui.live import FEED
@@ -25,10 +25,12 @@ from adlab.ui.pages import house_brand
 from adlab.ui.shared import Key, StillLoadingError
 from adlab.ui.table import page_of, pick
 from adlab.ui.visit import Visit, current_visit
+from adlab.ui.who import Who
 from adlab.ui.wire import LONG_WAIT, Drawn, serve
 from adlab.web.client_data import (
     Scope,
     load_campaigns,
+    load_changes,
     load_figures,
     load_freshness,
     load_trends,
@@ -54,7 +56,7 @@ class ClientBoard:
             return self._draw(query, wait)
         except (StillLoadingError, StorageError):
             asked, _ = parse_address(query, datetime.now(UTC).date())
-            nobody = Who("", house_brand(), [], self.visit.person, DEMO)
+            nobody = Who("", house_brand(), [], self.visit.person, DEMO, self.visit.role)
             return draw_message(nobody, asked, "The store does not answer just now.",
                                 "Nothing is lost. This page tries again every few seconds.",
                                 trouble=True)  # fmt: skip
@@ -65,7 +67,7 @@ class ClientBoard:
         clients = self._get(0, "clients", lambda: self.lab.clients(status=None))
         slug = asked.client or (clients.index[0] if len(clients) == 1 else "")
         others = [] if len(clients) < 2 else list(zip(clients.index, clients["name"], strict=True))
-        nobody = Who("", house_brand(), others, self.visit.person, DEMO)
+        nobody = Who("", house_brand(), others, self.visit.person, DEMO, self.visit.role)
         if not slug:
             text = "Choose whose board to open." if others else "Ask who invited you for access."
             title = "Your clients" if others else "There is no client that you may see."
@@ -91,15 +93,15 @@ class ClientBoard:
         campaigns = self._part(table, "campaigns", load_campaigns, wait)
         return draw_client(
             Who(slug, make_brand(client.info.name, slug, client.info.brand), others,
-                self.visit.person, DEMO),
+                self.visit.person, DEMO, self.visit.role),
             asked, notes, now, period, fresh, client.client_id,
             self._part(scope, "figures", load_figures, max(wait, 2.0)),
             campaigns,
             self._trends(table, campaigns, asked, wait),
         )  # fmt: skip
 
-    def download(self, query: str) -> tuple[str, str]:
-        """The campaign table of an address as CSV, every page of it."""
+    def download(self, query: str, kind: str = "csv") -> tuple[str, str | bytes]:
+        """The campaign table of an address as a file, every page of it."""
         now = datetime.now(UTC)
         asked, _ = parse_address(query, now.date())
         client = self._client(asked.client)
@@ -119,15 +121,14 @@ class ClientBoard:
         name = f"{client.slug}_{scope.period.since}_{scope.period.until}.csv"
         return name, campaigns_csv(rows, source)
 
-    def changed_at(self, client_id: int) -> tuple[str, ...]:
-        """What tells one state of a client's data from the next."""
-        states = self.visit.reader.rows("read_sync_state", client_ids=[client_id])
-        return tuple(sorted(f"{s['checked_at']} {s['changed_at']} {s['status']}" for s in states))
+    def changed_at(self, client_ids: frozenset[int]) -> dict[int, tuple[str, ...]]:
+        """For each client, what tells one state of its data from the next."""
+        return load_changes(self.visit.reader, client_ids)
 
-    def lost(self, client_id: int) -> str:
+    def lost(self, client_ids: frozenset[int]) -> str:
         """Why this person may no longer see the client, or ""."""
         rows = self.visit.reader.rows("read_clients")
-        gone = client_id not in {r["client_id"] for r in rows}
+        gone = client_ids - {r["client_id"] for r in rows}
         return "Your access to this client has ended." if gone else ""
 
     def _client(self, slug: str) -> Client:

@@ -132,8 +132,8 @@ def test_a_foreign_client_is_not_there(module: ModuleType, viewers: Viewers, sto
     drawn = board.draw("client=tokyo", 5)
     assert "There is no such client that you may see." in drawn.regions["lead"]
     assert drawn.client_id == 0
-    assert board.lost(2) == "Your access to this client has ended."
-    assert board.lost(1) == ""
+    assert board.lost(frozenset({2})) == "Your access to this client has ended."
+    assert board.lost(frozenset({1})) == ""
 
 
 def test_a_second_look_asks_the_store_nothing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from adlab.ui.live import Feed
+from adlab.ui.live import REDRAW, Feed
 from adlab.ui.shared import Shared
 
 
@@ -13,8 +13,8 @@ class Page:
 
     drawn_at = 1e12
 
-    def __init__(self, client_id: int, lost: str = "") -> None:
-        self.client_id = client_id
+    def __init__(self, *client_ids: int, lost: str = "") -> None:
+        self.client_ids = frozenset(client_ids)
         self.viewer = "v_aaaaaaaaaaaa"
         self.lost = lost
         self.refreshed = 0
@@ -28,8 +28,8 @@ class Page:
             raise OSError("database away")
         return self.lost
 
-    def changed_at(self) -> int:
-        return 0
+    def changed_at(self) -> dict[int, int]:
+        return dict.fromkeys(self.client_ids, 0)
 
     def end(self, why: str) -> None:
         self.ended = why
@@ -64,7 +64,7 @@ def test_after_a_lost_connection_every_page_looks_again() -> None:
 def test_pages_are_cleared_when_rights_end_and_kept_when_nobody_can_tell() -> None:
     async def scene() -> list[tuple[str, bool]]:
         feed = Feed(Shared())
-        pages = [Page(1), Page(1, "Your access has ended."), Page(1, "error")]
+        pages = [Page(1), Page(1, lost="Your access has ended."), Page(1, lost="error")]
         for page in pages:
             feed.join(page)
         task = asyncio.create_task(feed.watch_rights(0.05))
@@ -73,3 +73,23 @@ def test_pages_are_cleared_when_rights_end_and_kept_when_nobody_can_tell() -> No
         return [(p.ended, p in feed.pages) for p in pages]
 
     assert asyncio.run(scene()) == [("", True), ("Your access has ended.", False), ("", True)]
+
+
+def test_a_page_of_many_clients_hears_of_each_and_is_drawn_again_when_one_is_lost() -> None:
+    async def scene() -> tuple[int, int, str]:
+        feed, overview = Feed(Shared()), Page(1, 2, 3)
+        feed.join(overview)
+        feed.announce([3])
+        feed.announce([9])
+        await asyncio.sleep(0.5)
+        heard = overview.refreshed
+        overview.lost = REDRAW
+        task = asyncio.create_task(feed.watch_rights(0.05))
+        await asyncio.sleep(0.12)
+        task.cancel()
+        return heard, overview.refreshed - heard, overview.ended
+
+    heard, drawn_again, ended = asyncio.run(scene())
+    assert heard == 1
+    assert drawn_again >= 1
+    assert ended == ""

@@ -12,8 +12,9 @@ from adlab.core.periods import DateRange
 from adlab.ui.address import Address
 from adlab.ui.assets import FOLDER, load_assets, version
 from adlab.ui.brand import make_brand
-from adlab.ui.client_board import REGIONS, Part, Who, draw_client, draw_message
+from adlab.ui.client_board import REGIONS, Part, draw_client, draw_message
 from adlab.ui.figures import Campaigns, Figures, Freshness
+from adlab.ui.who import Who
 from adlab.ui.wire import Drawn
 
 EVIL = "\"><script>alert(1)</script>'"

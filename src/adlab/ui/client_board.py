@@ -17,11 +17,13 @@ from adlab.ui.brand import Brand
 from adlab.ui.figures import Campaigns, Figures, Freshness
 from adlab.ui.formats import day, since, span
 from adlab.ui.pages import render
+from adlab.ui.places import places
 from adlab.ui.shared import StillLoadingError
 from adlab.ui.status import make_strip
 from adlab.ui.table import make_table
 from adlab.ui.tiles import make_tiles
 from adlab.ui.trend import make_trend
+from adlab.ui.who import Who
 from adlab.ui.wire import Drawn
 from adlab.ui.wording import headline
 
@@ -59,25 +61,6 @@ def part_of(load: Callable[[], T], last: Callable[[], tuple[T, float] | None]) -
         return Part(value, "failed", since(seconds) if value is not None else "")
 
 
-@dataclass(frozen=True)
-class Who:
-    """Whose board it is, and who looks at it.
-
-    Attributes:
-        slug: The client.
-        brand: Name, mark and colours.
-        others: The person's other clients, as (slug, name).
-        person: The person's name.
-        demo: Whether the data are simulated.
-    """
-
-    slug: str
-    brand: Brand
-    others: Sequence[tuple[str, str]]
-    person: str
-    demo: bool = False
-
-
 def draw_client(
     who: Who,
     address: Address,
@@ -94,7 +77,7 @@ def draw_client(
     before = address.before(period)
     before = before if fresh.reaches(before) else None
     strip = make_strip(fresh, period, before, now)
-    empty = _empty(address, period, fresh, figures)
+    empty = _empty(who, address, period, fresh, figures)
     started = fresh.accounts > 0 and fresh.last_day is not None
     regions = {
         "header": render("header", who=who, address=address),
@@ -142,11 +125,10 @@ def frame(brand: Brand, address: Address, demo: bool) -> dict[str, Any]:
 
 
 def _empty(
-    address: Address, period: DateRange, fresh: Freshness, figures: Part[list[Figures]]
+    who: Who, address: Address, period: DateRange, fresh: Freshness, figures: Part[list[Figures]]
 ) -> dict[str, Any] | None:
     if not fresh.accounts:
-        return _state("No ad account is connected yet.",
-                      "As soon as one is, its numbers appear here by themselves.")  # fmt: skip
+        return _unconnected(who)
     if fresh.last_day is None:
         if fresh.loading:
             return _state("The history is being read from Meta.",
@@ -166,6 +148,16 @@ def _empty(
         f"{span(period)}. The last active day was {until:%A, %d %B %Y}.",
         ("Show the last active days", address.link(range="custom", since=start, until=until)),
     )  # fmt: skip
+
+
+def _unconnected(who: Who) -> dict[str, Any]:
+    title = "No ad account is connected yet."
+    if who.operates:
+        link = f"{places().home}clients/{who.slug}/connect"
+        return _state(title, "As soon as one is, its numbers appear here by themselves.",
+                      ("Connect an ad account", link))  # fmt: skip
+    return _state(title, "An admin of the agency connects it; its numbers then appear here by "
+                  "themselves.")  # fmt: skip
 
 
 def _state(

@@ -1,4 +1,4 @@
-"""Open pages, kept current: one feed a process tells every page of a client what changed.
+"""Open pages, kept current: one feed a process tells every page which of its clients changed.
 
 The feed knows pages, not Redis: whoever hears of a change calls `announce`. Bursts become one
 refresh. Rendering runs in threads; only the finished regions enter a page's document.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -21,12 +21,14 @@ COALESCE_SECONDS = 0.3
 RECHECK_SECONDS = 30.0
 # Reason: "checked 2 h ago" must turn amber, and days end, also when nothing is ever announced.
 REDRAW_SECONDS = 600.0
+# What `check` answers when a visit lasts, but shows more than the person may see by now.
+REDRAW = "redraw"
 
 
 class LivePage(Protocol):
     """What the feed needs of an open page."""
 
-    client_id: int
+    client_ids: frozenset[int]
     viewer: str
     drawn_at: float
 
@@ -34,10 +36,10 @@ class LivePage(Protocol):
         """Draw again what changed; called on the event loop."""
 
     def check(self) -> str:
-        """Why the visit has ended, or ""; called in a thread."""
+        """Why the visit has ended, `REDRAW`, or ""; called in a thread."""
 
-    def changed_at(self) -> Hashable:
-        """What tells one state of the client's data from the next; called in a thread."""
+    def changed_at(self) -> Mapping[int, Hashable]:
+        """For each client, what tells one state of its data from the next; called in a thread."""
 
     def end(self, why: str) -> None:
         """Clear the page; called on the event loop."""
@@ -81,11 +83,11 @@ class Feed:
 
     def announce_all(self) -> None:
         """Anything may have changed, as after a lost connection."""
-        self.announce({p.client_id for p in self._pages})
+        self.announce({i for p in self._pages for i in p.client_ids})
 
     def _send(self) -> None:
         due, self._due, self._timer = self._due, set(), None
-        for page in [p for p in self._pages if p.client_id in due]:
+        for page in [p for p in self._pages if p.client_ids & due]:
             page.refresh()
 
     async def watch_rights(self, every: float = RECHECK_SECONDS) -> None:
@@ -113,6 +115,9 @@ class Feed:
             return
         if why:
             self.shared.forget_viewer(page.viewer)
+        if why == REDRAW:
+            page.refresh()
+        elif why:
             self.leave(page)
             page.end(why)
 

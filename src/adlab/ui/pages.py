@@ -12,6 +12,7 @@ from adlab.ui import formats
 from adlab.ui.assets import FOLDER, version
 from adlab.ui.brand import Brand, make_brand
 from adlab.ui.places import places
+from adlab.ui.who import role_words
 
 
 @cache
@@ -22,7 +23,7 @@ def environment() -> Environment:
         lstrip_blocks=True, undefined=StrictUndefined, auto_reload=False,
     )  # fmt: skip
     found.globals |= {"version": version(), "places": places}
-    found.filters |= {"day": formats.day, "span": formats.span}
+    found.filters |= {"day": formats.day, "span": formats.span, "role": role_words}
     return found
 
 

@@ -9,6 +9,7 @@ document holds already.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 import time
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 FIRST_WAIT = 0.15
 THEME_COOKIE = "adlab_theme"
 LONG_WAIT = 60.0
+FILE_KINDS = {
+    "csv": "text/csv;charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
 
 class Wire(DataModel):  # type: ignore[misc]  # bokeh is untyped
@@ -52,7 +57,8 @@ class Drawn:
         regions: Name → HTML.
         query: The address of what was drawn, wrong values replaced.
         title: Of the window.
-        client_id: Whose changes to listen to; 0 for none.
+        client_id: Whose numbers these are; 0 for nobody's or several clients'.
+        listens: Clients whose changes to listen to; the one of `client_id` when omitted.
         pending: Whether a region still shows that it loads.
         say: What a screen reader hears.
         trouble: Why nothing could be drawn, in words; a page that shows numbers keeps them.
@@ -67,6 +73,12 @@ class Drawn:
     say: str = ""
     trouble: str = ""
     frame: Mapping[str, Any] = field(default_factory=dict)
+    listens: frozenset[int] = frozenset()
+
+    @property
+    def client_ids(self) -> frozenset[int]:
+        """The clients whose changes concern this page."""
+        return self.listens or frozenset({self.client_id} - {0})
 
 
 class Board(Protocol):
@@ -75,21 +87,24 @@ class Board(Protocol):
     def draw(self, query: str, wait: float) -> Drawn:
         """Draw an address, waiting at most so many seconds for each slow part."""
 
-    def download(self, query: str) -> tuple[str, str]:
-        """Name and text of the file to download."""
+    def download(self, query: str, kind: str) -> tuple[str, str | bytes]:
+        """Name and content of the file to download; `kind` is one of `FILE_KINDS`."""
 
-    def changed_at(self, client_id: int) -> Hashable:
-        """What tells one state of a client's data from the next."""
+    def changed_at(self, client_ids: frozenset[int]) -> Mapping[int, Hashable]:
+        """For each client, what tells one state of its data from the next."""
 
-    def lost(self, client_id: int) -> str:
-        """Why this person may no longer see the client, or ""."""
+    def lost(self, client_ids: frozenset[int]) -> str:
+        """Why this person may no longer see these clients, or "".
+
+        `live.REDRAW` when some of them are left: the page is drawn again with what is.
+        """
 
 
 class Page:
     """An open page: a document, the board that draws it, and what was last sent."""
 
     def __init__(self, document: Document, board: Board, visit: Visit, feed: Feed = FEED) -> None:
-        self.client_id = 0
+        self.client_ids: frozenset[int] = frozenset()
         self.viewer = visit.viewer
         self._document = weakref.ref(document)
         self._board = board
@@ -127,11 +142,12 @@ class Page:
 
     def check(self) -> str:
         """Why the visit has ended, or ""."""
-        return self._visit.check() or (self._board.lost(self.client_id) if self.client_id else "")
+        ids = self.client_ids
+        return self._visit.check() or (self._board.lost(ids) if ids else "")
 
-    def changed_at(self) -> Hashable:
-        """What tells one state of the client's data from the next."""
-        return self._board.changed_at(self.client_id)
+    def changed_at(self) -> Mapping[int, Hashable]:
+        """For each client, what tells one state of its data from the next."""
+        return self._board.changed_at(self.client_ids)
 
     def end(self, why: str) -> None:
         """Replace everything shown by a sentence."""
@@ -180,7 +196,7 @@ class Page:
         self._sent = dict(drawn.regions)
         self._query = drawn.query
         self.drawn_at = time.monotonic()
-        self.client_id = drawn.client_id
+        self.client_ids = drawn.client_ids
 
     def _send(self, patch: dict[str, Any]) -> None:
         self._later(lambda: setattr(self._wire, "patch", json.dumps(patch)))
@@ -191,13 +207,12 @@ class Page:
             document.add_next_tick_callback(change)
 
     def _wants_file(self, _name: str, _old: str, new: str) -> None:
-        _, _, query = new.partition("|")
+        kind, query = wanted_file(new)
         loop = asyncio.get_running_loop()
 
         def work() -> None:
             try:
-                name, text = self._board.download(query)
-                answer = {"name": name, "text": text}
+                answer = file_answer(kind, *self._board.download(query, kind))
             except Exception:
                 log.exception("download_failed viewer=%s", self.viewer)
                 answer = {"failed": "The file could not be made. Try again in a minute."}
@@ -207,6 +222,21 @@ class Page:
 
         if not self._ended:
             loop.run_in_executor(self._feed.threads, work)
+
+
+def wanted_file(ask: str) -> tuple[str, str]:
+    """Kind and address of what a browser asks for: `3|xlsx|client=acme`; CSV when it names none."""
+    _, _, rest = ask.partition("|")
+    kind, bar, query = rest.partition("|")
+    return (kind, query) if bar and kind in FILE_KINDS else ("csv", rest)
+
+
+def file_answer(kind: str, name: str, content: str | bytes) -> dict[str, str]:
+    """A file as the wire carries it: text as it is, bytes as base64."""
+    answer = {"name": name, "type": FILE_KINDS[kind]}
+    if isinstance(content, bytes):
+        return answer | {"base64": base64.b64encode(content).decode()}
+    return answer | {"text": content}
 
 
 def serve(board: Board, visit: Visit, template: str = "board") -> Page:

@@ -5,7 +5,7 @@ Numbers come through `services.insights` alone; here they are only cut by curren
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -179,6 +179,14 @@ def load_freshness(
         imported=bool(accounts) and not live,
         since=max(starts, default=None),
     )  # fmt: skip
+
+
+def load_changes(reader: Reader, client_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """For each client, what tells one state of its data from the next: its record of readings."""
+    found: dict[int, list[str]] = {i: [] for i in client_ids}
+    for s in reader.rows("read_sync_state", client_ids=list(found)):
+        found[s["client_id"]].append(f"{s['checked_at']} {s['changed_at']} {s['status']}")
+    return {i: tuple(sorted(states)) for i, states in found.items()}
 
 
 def _plain(state: Mapping[str, Any]) -> str:

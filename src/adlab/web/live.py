@@ -57,12 +57,11 @@ async def poll(feed: Feed, heard: Heard, every: float) -> None:
         if heard.connected and turn % SLOWLY:
             continue
         loop = asyncio.get_running_loop()
-        for page in {p.client_id: p for p in feed.pages if p.client_id}.values():
+        for page in {p.client_ids: p for p in feed.pages if p.client_ids}.values():
             try:
                 found = await loop.run_in_executor(feed.threads, page.changed_at)
             except Exception as error:
                 log.warning("poll_failed error=%s", type(error).__name__)
                 continue
-            if seen.get(page.client_id, found) != found:
-                feed.announce([page.client_id])
-            seen[page.client_id] = found
+            feed.announce([i for i, state in found.items() if seen.get(i, state) != state])
+            seen |= found

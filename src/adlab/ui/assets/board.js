@@ -148,7 +148,8 @@
       go(link.getAttribute("href"))
     }
     if (event.target.closest("[data-theme-toggle]")) theme()
-    if (event.target.closest("[data-download]")) download()
+    const file = event.target.closest("[data-download]")
+    if (file) download(file)
     if (event.target.closest("[data-logout]")) tabs.postMessage("logged out")
   })
   // Other tabs ask whether they may stay; the answer is the login page.
@@ -191,18 +192,22 @@
 
   // ---- files ----------------------------------------------------------------------------------
   let wanted = 0
-  function download() {
+  function download(button) {
     if (wire == null) return
+    const menu = button.closest("details.menu")
+    if (menu) { menu.open = false; $("summary", menu).focus() }
     wanted += 1
-    wire.ask = `${wanted}|${location.search.replace(/^\?/, "")}`
-    $("[data-download]").disabled = true
+    wire.ask = `${wanted}|${button.dataset.download || "csv"}|${location.search.replace(/^\?/, "")}`
+    for (const el of $$("[data-download]")) el.disabled = true
   }
   function save(text) {
     const answer = JSON.parse(text)
-    $("[data-download]").disabled = false
+    for (const el of $$("[data-download]")) el.disabled = false
     if (answer.failed) return say(answer.failed, true)
+    const body = answer.base64 === undefined
+      ? answer.text : Uint8Array.from(atob(answer.base64), c => c.charCodeAt(0))
     const link = document.createElement("a")
-    link.href = URL.createObjectURL(new Blob([answer.text], {type: "text/csv;charset=utf-8"}))
+    link.href = URL.createObjectURL(new Blob([body], {type: answer.type}))
     link.download = answer.name
     link.click()
     setTimeout(() => URL.revokeObjectURL(link.href), 10000)
