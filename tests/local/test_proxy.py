@@ -15,7 +15,8 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler, websocket_connect
 
 from adlab.local.ports import free_port
-from adlab.local.proxy import build_server, find_target
+from adlab.local.proxy import build_server
+from adlab.local.proxy_routes import Routes, build_api
 
 ZIPPED = gzip.compress(b"packed " * 1000)
 
@@ -119,9 +120,9 @@ async def fetch(host: str, path: str, **options: Any) -> Any:
 
 def test_the_longest_prefix_wins_at_a_path_border() -> None:
     routes = {"/": "root", "/a": "a", "/a/b": "b"}
-    found = {path: find_target(routes, path) for path in ("/", "/ab", "/a", "/a/x", "/a/b/c")}
+    found = {path: Routes(routes).find(path) for path in ("/", "/ab", "/a", "/a/x", "/a/b/c")}
     assert found == {"/": "root", "/ab": "root", "/a": "a", "/a/x": "a", "/a/b/c": "b"}
-    assert find_target({"/a": "a"}, "/b") is None
+    assert Routes({"/a": "a"}).find("/b") is None
 
 
 def test_pages_pass_with_forwarded_headers_and_all_cookies() -> None:

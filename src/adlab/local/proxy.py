@@ -2,7 +2,7 @@
 
 `python -m adlab.local.proxy --port 8000 --default-target http://127.0.0.1:8001
 --route /boards=http://127.0.0.1:8002`. The longest prefix wins and stays part of the path. Routes
-are fixed at start; there is nothing to control, so nothing listens for control.
+are fixed at start; with `--api-port` a hub adds and removes others (see `proxy_routes`).
 """
 
 # Reason: not configurable-http-proxy's Python port (0.4). From its source: it turns binary
@@ -17,6 +17,7 @@ import asyncio
 import html
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ from tornado.websocket import (
 
 from adlab.core.errors import ConflictError
 from adlab.local.ports import is_free, port_holder
+from adlab.local.proxy_routes import Routes, build_api
 
 CONNECT_SECONDS = 5.0
 MESSAGE_BYTES = 256 * 1024 * 1024
@@ -57,14 +59,6 @@ HOP_BY_HOP = frozenset(
 )
 
 log = logging.getLogger(__name__)
-
-
-def find_target(routes: Mapping[str, str], path: str) -> str | None:
-    """Return the target of the longest prefix that covers a path ("/a" covers "/a" and "/a/b")."""
-    for prefix in sorted(routes, key=len, reverse=True):
-        if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
-            return routes[prefix]
-    return None
 
 
 def forwarded_headers(request: HTTPServerRequest) -> HTTPHeaders:
@@ -122,6 +116,9 @@ class ProxyHandler(WebSocketHandler):  # type: ignore[misc]  # tornado is not fo
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Pass a page or a websocket on."""
+        if self.request.path == "/" and self.settings["front_door"]:
+            self.redirect(self.settings["front_door"])
+            return
         if self.request.headers.get("Upgrade", "").lower() == "websocket":
             await self._open_websocket()
         else:
@@ -242,7 +239,8 @@ class ProxyHandler(WebSocketHandler):  # type: ignore[misc]  # tornado is not fo
         self.close(_sendable(self.upstream.close_code), self.upstream.close_reason)
 
     def _target(self) -> str | None:
-        target = find_target(self.settings["routes"], self.request.path)
+        routes: Routes = self.settings["routes"]
+        target = routes.find(self.request.path)
         if target is None:
             self._say(404, "Nothing lives at this address.", "")
         return target
@@ -285,17 +283,21 @@ font-weight:600}}p{{color:light-dark(#5B6472,#9AA4B2)}}</style>
 <main><h1>{html.escape(what)}</h1><p>{html.escape(remedy)}</p></main></html>"""
 
 
-def build_server(routes: Mapping[str, str], allowed_origins: frozenset[str]) -> HTTPServer:
+def build_server(
+    routes: Mapping[str, str] | Routes, allowed_origins: frozenset[str], front_door: str = ""
+) -> HTTPServer:
     """Return the server, not yet listening.
 
     Args:
-        routes: Path prefix ("/" for the rest) to target address.
+        routes: Path prefix ("/" for the rest) to target address, or a table a hub changes.
         allowed_origins: Hosts, with port, whose pages may open websockets beside our own.
+        front_door: Path that "/" alone leads to, so that it answers whatever else is down.
     """
     application = Application(
         [(r".*", ProxyHandler)],
-        routes=dict(routes),
+        routes=routes if isinstance(routes, Routes) else Routes(routes),
         allowed_origins=allowed_origins,
+        front_door=front_door,
         websocket_max_message_size=MESSAGE_BYTES,
         websocket_ping_interval=30,
         log_function=lambda handler: None,  # Reason: addresses may carry one-time tokens
@@ -304,9 +306,22 @@ def build_server(routes: Mapping[str, str], allowed_origins: frozenset[str]) -> 
 
 
 async def serve(
-    host: str, port: int, routes: Mapping[str, str], allowed_origins: frozenset[str]
+    host: str,
+    port: int,
+    routes: Mapping[str, str],
+    allowed_origins: frozenset[str],
+    api: tuple[int, str] | None = None,
+    front_door: str = "",
 ) -> None:
     """Listen until SIGTERM or SIGINT.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        routes: Fixed routes.
+        allowed_origins: See `build_server`.
+        api: Port on loopback and secret of the interface for a hub, or None.
+        front_door: See `build_server`.
 
     Raises:
         ConflictError: If the port is taken; names the program that holds it.
@@ -316,8 +331,11 @@ async def serve(
             f"Port {port} is taken by {port_holder(port) or 'another program'}.",
             "Choose another port with --port.",
         )
-    server = build_server(routes, allowed_origins)
+    table = Routes(routes)
+    server = build_server(table, allowed_origins, front_door)
     server.listen(port, host)
+    if api is not None:
+        build_api(table, api[1]).listen(api[0], "127.0.0.1")
     print(f"proxy listens on http://{host}:{port}", flush=True)  # noqa: T201
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -336,7 +354,13 @@ def main() -> None:
     parser.add_argument("--default-target", help="address for every path without a route")
     parser.add_argument("--route", action="append", default=[], metavar="PREFIX=URL")
     parser.add_argument("--allow-origin", action="append", default=[], metavar="HOST[:PORT]")
+    parser.add_argument("--front-door", default="", metavar="PATH")
+    parser.add_argument("--api-port", type=int, help="where a hub changes routes, on loopback")
     given = parser.parse_args()
+    # Reason: from the environment, where other people's `ps` does not show it.
+    secret = os.environ.get("CONFIGPROXY_AUTH_TOKEN", "")
+    if given.api_port and not secret:
+        parser.error("--api-port needs the variable CONFIGPROXY_AUTH_TOKEN")
     routes = {"/": given.default_target} if given.default_target else {}
     for route in given.route:
         prefix, separator, target = route.partition("=")
@@ -348,7 +372,8 @@ def main() -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     try:
         allowed = frozenset(origin.lower() for origin in given.allow_origin)
-        asyncio.run(serve(given.host, given.port, routes, allowed))
+        api = (given.api_port, secret) if given.api_port else None
+        asyncio.run(serve(given.host, given.port, routes, allowed, api, given.front_door))
     except ConflictError as error:
         sys.exit(str(error))
 

@@ -1,7 +1,8 @@
 """The boards process: `python -m adlab.web.boards --port 8602`.
 
-Serves each file of `dashboards/` below `/boards/`, to people whose session the web process
-started. It logs in to the database as the boards' service and takes each viewer's role per query.
+Serves each file of `dashboards/` below `/boards/`, to people whose session the web process started,
+or below `/services/boards/` to those whom the hub vouches for. It logs in to the database as the
+boards' service and takes each viewer's role per query.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -17,6 +19,7 @@ from typing import Any
 
 from adlab.core.errors import AdlabError, SettingsError
 from adlab.storage.engine import connect_engine
+from adlab.ui.places import read_places, set_places
 from adlab.web.config import WebConfig, read_config
 from adlab.web.sessions import Sessions
 from adlab.web.viewers import Viewers
@@ -54,8 +57,6 @@ def make_server(
         poll_seconds: How often to look for changes without Redis.
         recheck_seconds: How often open pages prove their rights again.
     """
-    import os
-
     # Reason: Bokeh reads these when its modules load. Signed sessions keep a page's token from
     # being made up; the key is derived, so that no cookie signature can pose as a session's.
     sessions = Sessions(config.session_key)
@@ -70,7 +71,7 @@ def make_server(
     from adlab.web import handlers, live
 
     viewers = Viewers(connect_engine(config.database_url, pool_size=8, application="adlab boards"))
-    guard = handlers.Guard(sessions, viewers)
+    guard = make_guard(config, sessions, viewers)
     find_visits_with(guard.current_visit)
     handlers.install(guard)
     pn.config.session_history = 0
@@ -92,6 +93,18 @@ def make_server(
     )  # fmt: skip
     warm_up(apps)
     return server
+
+
+def make_guard(config: WebConfig, sessions: Sessions, viewers: Viewers) -> Any:
+    """Who lets people in: the hub where there is one, else sessions of our own."""
+    from adlab.web import handlers
+
+    if not config.behind_hub:
+        return handlers.Guard(sessions, viewers)
+    from adlab.web.hub import HubIdentity
+    from adlab.web.hub_guard import HubGuard
+
+    return HubGuard(sessions, viewers, HubIdentity(sessions.key))
 
 
 def derived_key(secret: bytes) -> str:
@@ -134,6 +147,7 @@ def main() -> None:
     # Reason: a mistyped address or an ended session is no news to whoever runs this.
     logging.getLogger("tornado.access").setLevel(logging.ERROR)
     try:
+        set_places(read_places(os.environ))
         server = make_server(
             read_config(), host=given.host, port=given.port, prefix=given.prefix,
             origins=given.public_origin, poll_seconds=given.poll_seconds,

@@ -19,6 +19,10 @@ class WebConfig:
         session_key: Hex text that signs cookies.
         demo: Whether the data are simulated.
         boards_url: Where the boards process listens, for the health check.
+        desk_url: Where the desk takes what needs an operator (new clients, tokens), or None.
+        desk_key: What the desk asks for.
+        behind_hub: Whether JupyterHub says who people are.
+        prefix: Path below which this process lies; "" without a hub.
     """
 
     database_url: str
@@ -26,6 +30,10 @@ class WebConfig:
     session_key: str
     demo: bool = False
     boards_url: str | None = None
+    desk_url: str | None = None
+    desk_key: str | None = None
+    behind_hub: bool = False
+    prefix: str = ""
 
     def __repr__(self) -> str:
         return f"WebConfig(demo={self.demo}, boards_url={self.boards_url!r}, …)"
@@ -42,12 +50,17 @@ def read_config(environment: Mapping[str, str] | None = None) -> WebConfig:
     if missing:
         raise SettingsError(
             f"{' and '.join(missing)} must be set.",
-            "`adlab demo` and `adlab hub up` set them; see README for starting by hand.",
+            "`adlab demo` and `adlab hub` set them; see README for starting by hand.",
         )
+    prefix = given.get("JUPYTERHUB_SERVICE_PREFIX", "").rstrip("/")
     return WebConfig(
         database_url=given["ADLAB_DATABASE__URL"],
         redis_url=given.get("ADLAB_REDIS__URL") or None,
         session_key=given["ADLAB_WEB__SESSION_KEY"],
         demo=given.get("ADLAB_DEMO", "") not in ("", "0"),
         boards_url=given.get("ADLAB_WEB__BOARDS_URL") or None,
+        desk_url=given.get("ADLAB_WEB__DESK_URL") or None,
+        desk_key=given.get("ADLAB_WEB__DESK_KEY") or None,
+        behind_hub=bool(given.get("JUPYTERHUB_API_TOKEN") and prefix),
+        prefix=prefix,
     )

@@ -20,6 +20,7 @@ from tornado.web import RequestHandler
 from adlab.ui.assets import Asset, load_assets, version
 from adlab.ui.live import FEED
 from adlab.ui.pages import message_page
+from adlab.ui.places import places
 from adlab.ui.visit import Visit
 from adlab.web.headers import SECURITY_HEADERS
 from adlab.web.sessions import (
@@ -62,6 +63,31 @@ class Guard:
         self._note(session, self.sessions.now())
         return self.sessions.renew(session)
 
+    async def still_there(self, handler: RequestHandler, active: bool) -> bool:
+        """Whether the session of an open page lasts; renewed while somebody is there."""
+        if self.session_of(handler) is None:
+            return False
+        if active:
+            self.renew(handler)
+        return True
+
+    def renew(self, handler: RequestHandler) -> None:
+        """Note a sign of life, and set the cookie anew when it is due."""
+        session = self.session_of(handler)
+        fresh = self.alive(session) if session is not None else None
+        if fresh is not None:
+            handler.set_cookie(COOKIE, fresh, **cookie_flags(handler.request.protocol == "https"))
+
+    def send_to_login(self, handler: RequestHandler) -> None:
+        """Send somebody unknown to where they can log in, and back here afterwards."""
+        # Reason: relative, because only the proxy knows what stands before us; and not Panel's
+        # own way, which looks for a login among the boards.
+        handler.redirect(f"../login?next={quote(handler.request.uri or '', safe='')}")
+
+    def patterns(self) -> list[tuple[Any, ...]]:
+        """Addresses that logging in needs."""
+        return []
+
     def _note(self, session: Session, at: float) -> None:
         key = (session.person_id, session.started_at)
         self._seen[key] = max(at, self._seen.get(key, 0.0))
@@ -91,13 +117,7 @@ class Guard:
         return await loop.run_in_executor(FEED.threads, self.viewers.find, session.person_id)
 
     def _same_person(self, handler: RequestHandler, session: Session) -> bool:
-        offered = handler.request.headers.get("Sec-WebSocket-Protocol", "").split(",")
-        try:
-            cookies = get_token_payload(offered[-1].strip()).get("cookies", {})
-        except Exception:
-            # Reason: a token that cannot even be read proves nothing; Bokeh checks its signature.
-            return False
-        visit = self.sessions.open_visit(cookies.get(VISIT_COOKIE))
+        visit = self.sessions.open_visit(offered_visit(handler))
         return visit is not None and visit.person_id == session.person_id
 
     def current_visit(self) -> Visit | None:
@@ -129,6 +149,18 @@ class Guard:
     def provider(self) -> AuthProvider:
         """Bokeh's view of this guard."""
         return _Provider(self)
+
+
+def offered_visit(handler: RequestHandler) -> str | None:
+    """The sealed visit inside the session token that a websocket brings; None without one."""
+    offered = handler.request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+    try:
+        cookies = get_token_payload(offered[-1].strip()).get("cookies", {})
+    except Exception:
+        # Reason: a token that cannot even be read proves nothing; Bokeh checks its signature.
+        return None
+    found = cookies.get(VISIT_COOKIE)
+    return found if isinstance(found, str) else None
 
 
 class _Provider(AuthProvider):  # type: ignore[misc]  # bokeh is untyped
@@ -165,30 +197,32 @@ class _Provider(AuthProvider):  # type: ignore[misc]  # bokeh is untyped
         return None
 
 
-class _Secured(RequestHandler):  # type: ignore[misc]  # tornado is not followed
+class Secured(RequestHandler):  # type: ignore[misc]  # tornado is not followed
     """Headers, and error pages in our own words."""
 
     def set_default_headers(self) -> None:
+        """Put ours on every answer."""
         for name, value in SECURITY_HEADERS.items():
             self.set_header(name, value)
         self.set_header("Cache-Control", "no-store")
         self.clear_header("Server")
 
     def write_error(self, status_code: int, **_: Any) -> None:
+        """Say it in our own words."""
         title, text = {
             403: ("This page is not open to you.", "Log in again, or ask who invited you."),
             404: ("There is no such page.", "The address may be old or mistyped."),
+            503: ("The login service does not answer.", "Try again in a minute."),
         }.get(status_code, ("Something broke on our side.", "Try again in a minute."))
         self.set_header("Content-Type", "text/html; charset=utf-8")
         # Reason: assets lie beside the boards, whatever stands before them in the public address.
         prefix = self.settings.get("boards_prefix", "")
         deeper = self.request.path.removeprefix(prefix).strip("/").count("/")
-        home = "../" * (deeper + 1)
         root = "../" * deeper
-        self.finish(message_page(title, text, root=root, button=("Start page", home)))
+        self.finish(message_page(title, text, root=root, button=("Start page", places().home)))
 
 
-class BoardPage(_Secured, panel_server.DocHandler):  # type: ignore[misc]
+class BoardPage(Secured, panel_server.DocHandler):  # type: ignore[misc]
     """A board's first document."""
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
@@ -200,11 +234,9 @@ class BoardPage(_Secured, panel_server.DocHandler):  # type: ignore[misc]
             self.send_error(403)
             return
         if self.current_user is None:
-            # Reason: relative, because only the proxy knows what stands before us; and not Panel's
-            # own way, which looks for a login among the boards.
-            self.redirect(f"../login?next={quote(self.request.uri, safe='')}")
+            GUARD[0].send_to_login(self)
             return
-        renew(self, GUARD[0])
+        GUARD[0].renew(self)
         await super().get(*args, **kwargs)
         self.set_header("Content-Type", "text/html; charset=utf-8")
 
@@ -213,21 +245,16 @@ class BoardSocket(panel_server.WSHandler):  # type: ignore[misc]
     """A board's websocket; refused without the cookie of the person the page was made for."""
 
 
-class Seen(_Secured):
+class Seen(Secured):
     """Tells an open page whether its session lasts, and renews it while somebody is there."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         """204 while the session lasts, 401 when it is over."""
-        guard = GUARD[0]
-        if guard.session_of(self) is None:
-            self.set_status(401)
-            return
-        if self.request.query != "idle":
-            renew(self, guard)
-        self.set_status(204)
+        lasts = await GUARD[0].still_there(self, self.request.query != "idle")
+        self.set_status(204 if lasts else 401)
 
 
-class Assets(_Secured):
+class Assets(Secured):
     """Our own files, compressed once and kept by browsers for good."""
 
     def get(self, asked: str, name: str) -> None:
@@ -250,15 +277,15 @@ class Assets(_Secured):
     head = get
 
 
-class Start(_Secured):
+class Start(Secured):
     """The boards' own address leads to the person's start page."""
 
     def get(self) -> None:
         """Go there."""
-        self.redirect("../" if self.request.path.endswith("/") else "./")
+        self.redirect(places().home)
 
 
-class Nowhere(_Secured):
+class Nowhere(Secured):
     """Any address without a board."""
 
     def prepare(self) -> None:
@@ -273,15 +300,6 @@ class Alive(RequestHandler):  # type: ignore[misc]  # tornado is not followed
         """A few bytes."""
         self.set_header("Content-Type", "application/json")
         self.finish('{"status":"ok"}')
-
-
-def renew(handler: RequestHandler, guard: Guard) -> None:
-    """Renew the cookie when its last sign of life is a minute old."""
-    session = guard.session_of(handler)
-    fresh = guard.alive(session) if session is not None else None
-    if fresh is not None:
-        secure = handler.request.protocol == "https"
-        handler.set_cookie(COOKIE, fresh, **cookie_flags(secure))
 
 
 GUARD: list[Guard] = []
@@ -302,4 +320,5 @@ def patterns(guard: Guard) -> list[tuple[Any, ...]]:
         (r"/seen", Seen),
         (r"/alive", Alive),
         (r"/?", Start),
+        *guard.patterns(),
     ]

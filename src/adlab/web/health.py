@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.request import urlopen
 
+from adlab.ui.places import places
 from adlab.web.config import WebConfig
 from adlab.web.viewers import Viewers
 
@@ -39,5 +40,5 @@ def _ping_redis(url: str) -> None:
 
 
 def _ping_boards(url: str) -> None:
-    with urlopen(f"{url.rstrip('/')}/boards/alive", timeout=SECONDS) as answer:  # noqa: S310
+    with urlopen(f"{url.rstrip('/')}{places().boards}alive", timeout=SECONDS) as answer:  # noqa: S310
         answer.read(64)

@@ -46,6 +46,7 @@ class Viewers:
         self._engine = engine
         self._clock = clock
         self._known: dict[int, tuple[float, Viewer | None]] = {}
+        self._named: dict[str, tuple[float, Viewer | None]] = {}
         self._lock = threading.Lock()
 
     def find(self, person_id: int) -> Viewer | None:
@@ -62,6 +63,19 @@ class Viewers:
         viewer = None if row is None else Viewer(person_id, row.name, row.role, row.login)
         with self._lock:
             self._known[person_id] = (self._clock(), viewer)
+        return viewer
+
+    def find_named(self, username: str) -> Viewer | None:
+        """The person of a username the hub has proved, or None when unknown or disabled."""
+        with self._lock:
+            at, viewer = self._named.get(username, (-TTL_SECONDS, None))
+            if self._clock() - at < TTL_SECONDS:
+                return viewer
+        with transaction(self._engine) as connection:
+            row = connection.execute(statement("viewer_named"), {"username": username}).first()
+        viewer = None if row is None else Viewer(row.person_id, row.name, row.role, row.login)
+        with self._lock:
+            self._named[username] = (self._clock(), viewer)
         return viewer
 
     def reader(self, viewer: Viewer) -> Reader:
