@@ -56,14 +56,18 @@ def before_label(address: Address, period: DateRange) -> str:
 def headline(figures: Figures, address: Address) -> str:
     """One sentence with the finding; what is bad comes first."""
     period = figures.now.period
+    return finding(figures, period_words(address, period), before_words(address, period))
+
+
+def finding(figures: Figures, during: str, before: str) -> str:
+    """The same for days and comparison in words of the caller's: `October 2026`, `September`."""
     spent = figures.now.totals.get("spend")
     if not is_known(spent) or not spent:
-        return f"Nothing was spent in {period_words(address, period)}."
+        return f"Nothing was spent in {during}."
     amount = show(METRICS["spend"], spent, figures.currency, tile=True)
-    base = f"pent {amount} in {period_words(address, period)}"
+    base = f"pent {amount} in {during}"
     change = figures.change("spend")
     if change is not None:
-        before = before_words(address, period)
         base += (
             f", as much as {before}" if abs(change) < 0.005
             else f", {_factor(change)} than {before}" if change < 2
