@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
@@ -108,6 +108,34 @@ class WebSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8600, ge=1, le=65535, description="Port to listen on.")
+    public_url: str | None = Field(
+        None, description="The address people type; unset: http://host:port."
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = _split(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise ValueError("it must be a http(s) address without a query")
+        if parts.path.strip("/"):
+            raise ValueError("it must be a host without a path")
+        return value.rstrip("/")
+
+    @property
+    def address(self) -> str:
+        """The address people type, without a slash at its end."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+
+class HubSettings(BaseModel):
+    """JupyterHub: one login for boards, pages and notebooks."""
+
+    proxy: Literal["auto", "node", "python"] = Field(
+        "auto", description="auto: Node's configurable-http-proxy where found, else our own."
+    )
 
 
 class Settings(BaseSettings):
@@ -135,6 +163,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     meta: MetaSettings = MetaSettings()
     web: WebSettings = WebSettings()
+    hub: HubSettings = HubSettings()
 
     @field_validator("home")
     @classmethod
@@ -173,6 +202,8 @@ EXAMPLES = {
     "ADLAB_META__CONCURRENCY": "4",
     "ADLAB_WEB__HOST": "127.0.0.1",
     "ADLAB_WEB__PORT": "8600",
+    "ADLAB_WEB__PUBLIC_URL": "https://reports.example.com",
+    "ADLAB_HUB__PROXY": "python",
 }
 
 

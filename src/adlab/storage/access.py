@@ -13,7 +13,7 @@ import re
 import secrets
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
@@ -221,6 +221,21 @@ def _create_login(
         connection.execute(text(f"ALTER ROLE {login} SET {setting}"))
 
 
+def drop_credential(connection: Connection, login: str) -> bool:
+    """Drop a notebook's login before its time.
+
+    Returns:
+        Whether there was such a login.
+    """
+    found = connection.scalar(statement("login_drop"), {"login": login})
+    if found is None:
+        return False
+    # Reason: sessions that are still open see nothing from here on, because their login is unknown.
+    connection.execute(text(f"DROP ROLE IF EXISTS {found}"))
+    connection.execute(statement("login_forget"), {"login": login})
+    return True
+
+
 def drop_expired_logins(connection: Connection) -> int:
     """Drop logins of notebooks whose time is over; open sessions of theirs see nothing already.
 
@@ -234,8 +249,13 @@ def drop_expired_logins(connection: Connection) -> int:
     return len(expired)
 
 
-def create_login_link(connection: Connection, name: str, hours: float = 24) -> str:
-    """Make a one-time token that logs a person in to the boards.
+def create_login_link(
+    connection: Connection,
+    name: str,
+    hours: float = 24,
+    purpose: Literal["login", "password"] = "login",
+) -> str:
+    """Make a one-time token that logs a person in, or lets them choose a password first.
 
     Returns:
         The token; only its hash is stored.
@@ -248,9 +268,11 @@ def create_login_link(connection: Connection, name: str, hours: float = 24) -> s
         {
             "hash": hash_token(token),
             "person_id": person["person_id"],
+            "purpose": purpose,
             "expires_at": datetime.now(UTC) + timedelta(hours=hours),
         },
     )
+    audit.record(connection, "user.link", person=person["name"], purpose=purpose, hours=hours)
     return token
 
 
