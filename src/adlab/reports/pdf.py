@@ -1,0 +1,96 @@
+"""Typst → PDF, with the typst wheel and fonts of our own. Reads no file, asks no network.
+
+The fonts in `fonts/` are Inter 4.001 (SIL Open Font Licence, text beside them), instances at
+weight 400 and 600 of the variable fonts the boards use, Latin and Latin extended.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adlab.core.errors import DeliveryError, MissingRendererError
+
+FONTS = Path(__file__).with_name("fonts")
+FACES = ("Inter-Regular.ttf", "Inter-SemiBold.ttf")
+
+
+def compile_pdf(source: str, created: datetime, *, fonts: Path = FONTS) -> bytes:
+    """Typeset a Typst document.
+
+    Args:
+        source: The document; may refer to no file.
+        created: Aware time written into the PDF. The same source and time give the same bytes.
+        fonts: Folder with our fonts.
+
+    Raises:
+        MissingRendererError: If typst or a font is not installed.
+        DeliveryError: If the document cannot be typeset.
+    """
+    try:
+        import typst
+    except ImportError:
+        raise MissingRendererError(
+            "typst is not installed, and makes the PDF.", "Install it: pip install typst"
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="adlab-typst-") as empty:
+        try:
+            made = typst.compile(
+                source.encode(),
+                format="pdf",
+                # Reason: an empty root and an empty package path: nothing can be read or fetched.
+                root=empty,
+                package_path=empty,
+                package_cache_path=empty,
+                font_paths=[str(p) for p in font_folders(fonts)],
+                timestamp=_to_the_second(created),
+            )
+        except (typst.TypstError, RuntimeError, ValueError) as error:
+            raise DeliveryError(
+                f"The report could not be typeset: {_short(error)}.",
+                "Render it again; if it stays, open the notebook and look at its text cells.",
+            ) from error
+    assert isinstance(made, bytes)
+    return made
+
+
+def font_folders(fonts: Path = FONTS) -> list[Path]:
+    """Our fonts, then matplotlib's DejaVu for signs Inter lacks; the system's come last.
+
+    Raises:
+        MissingRendererError: If a font of ours is not there.
+    """
+    missing = [f for f in FACES if not (fonts / f).is_file()]
+    if missing:
+        raise MissingRendererError(
+            f"The font {missing[0]} is missing from adlab's reports folder.",
+            "Install adlab again: pip install --force-reinstall --no-deps adlab",
+        )
+    try:
+        import matplotlib
+    except ImportError:
+        raise MissingRendererError(
+            "matplotlib is not installed: charts and the font DejaVu Sans come with it.",
+            "Install it: pip install matplotlib",
+        ) from None
+    return [fonts, Path(matplotlib.get_data_path()) / "fonts" / "ttf"]
+
+
+def _to_the_second(moment: datetime) -> datetime:
+    # Reason: typst takes fixed offsets and whole seconds only.
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".")
+
+
+def page_count(pdf: bytes) -> int:
+    """How many pages a PDF of ours has; 0 when that cannot be told."""
+    # Reason: typst writes the page tree's root uncompressed or in an object stream; asking the
+    # bytes is enough for a number shown in lists, and saves a PDF reader as a dependency.
+    counts = [int(n) for n in re.findall(rb"/Type\s*/Pages\b[^>]*?/Count\s+(\d+)", pdf)]
+    counts += [int(n) for n in re.findall(rb"/Count\s+(\d+)[^>]*?/Type\s*/Pages\b", pdf)]
+    return max(counts, default=0)
