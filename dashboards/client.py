@@ -15,10 +15,10 @@ import panel as pn
 
 from adlab.core.errors import StorageError, UnknownObjectError
 from adlab.core.periods import today_in
+from adlab.exports.tables import Provenance
 from adlab.ui.address import Address, parse_address
 from adlab.ui.brand import make_brand
 from adlab.ui.client_board import Part, draw_client, draw_message, part_of
-from adlab.ui.downloads import Provenance, campaigns_csv
 from adlab.ui.figures import Campaigns
 from adlab.ui.live import FEED
 from adlab.ui.pages import house_brand
@@ -35,6 +35,7 @@ from adlab.web.client_data import (
     load_freshness,
     load_trends,
 )
+from adlab.web.files import campaigns_file
 from adlab.workbench import Client, Workbench
 
 DEMO = os.environ.get("ADLAB_DEMO", "") not in ("", "0")
@@ -118,8 +119,8 @@ class ClientBoard:
             client.info.checked_at, client.settled_through(now),
             f"{chosen}, status {asked.status}, {len(asked.campaigns) or 'all'} campaigns",
         )  # fmt: skip
-        name = f"{client.slug}_{scope.period.since}_{scope.period.until}.csv"
-        return name, campaigns_csv(rows, source)
+        name = f"{client.slug}_{scope.period.since}_{scope.period.until}.{kind}"
+        return name, campaigns_file(kind, rows, campaigns.value.parts, source)
 
     def changed_at(self, client_ids: frozenset[int]) -> dict[int, tuple[str, ...]]:
         """For each client, what tells one state of its data from the next."""

@@ -20,6 +20,7 @@ from adlab.ui.visit import Visit
 from adlab.web import client_data
 from adlab.web.viewers import Viewers
 from tests.conftest import create_database, drop_database
+from tests.exports.sheets import Sheet
 from tests.ui.seed import fill
 
 TODAY = date(2026, 11, 21)
@@ -177,10 +178,17 @@ def test_the_file_has_every_campaign_that_passes_the_filter(
     module: ModuleType, viewers: Viewers, store: Engine
 ) -> None:
     board = _board(module, viewers, store, "Nora Client")
-    name, content = board.download(f"client=nordlicht&{DAYS}&search=brand")
+    name, content = board.download(f"client=nordlicht&{DAYS}&search=brand", "csv")
     assert name == "nordlicht_2026-10-22_2026-11-20.csv"
+    assert isinstance(content, str)
     body = [line for line in content.splitlines() if not line.lstrip("\ufeff").startswith("#")]
     assert len(body) == 1 + 4
+    name, sheet = board.download(f"client=nordlicht&{DAYS}&search=brand", "xlsx")
+    assert name == "nordlicht_2026-10-22_2026-11-20.xlsx"
+    assert isinstance(sheet, bytes)
+    read = Sheet(sheet)
+    assert len(read.column("Campaign")) == 4 + 1
+    assert read.check() > 0
 
 
 def test_weeks_in_long_ranges_are_whole(viewers: Viewers, store: Engine) -> None:

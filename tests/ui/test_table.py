@@ -7,13 +7,14 @@ import io
 from datetime import UTC, date, datetime
 
 import pandas as pd
-import pytest
 
 from adlab.core.periods import DateRange
+from adlab.exports.tables import Provenance
 from adlab.ui.address import Address
-from adlab.ui.downloads import Provenance, campaigns_csv, safe
 from adlab.ui.figures import Campaigns
 from adlab.ui.table import make_table, pick
+from adlab.web.files import campaigns_file
+from tests.exports.sheets import Sheet
 
 SOURCE = Provenance(
     "=Evil & Co", DateRange(date(2026, 10, 1), date(2026, 10, 31)), ("Europe/Berlin",), ("EUR",),
@@ -78,20 +79,9 @@ def test_pages_have_twenty_rows_and_a_page_too_far_is_the_last() -> None:
     assert table.next == ""
 
 
-@pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "\n=1", "＝1", '=HYPERLINK("http://e")']
-)
-def test_no_text_becomes_a_formula(text: str) -> None:
-    assert safe(text).startswith("'")
-    assert "\n" not in safe(text)
-
-
-def test_harmless_text_stays_as_it_is() -> None:
-    assert safe("Brand | DE") == "Brand | DE"
-
-
 def test_the_file_says_where_its_numbers_come_from(campaigns: Campaigns) -> None:
-    text = campaigns_csv(pick(campaigns, Address()), SOURCE)
+    text = campaigns_file("csv", pick(campaigns, Address()), campaigns.parts, SOURCE)
+    assert isinstance(text, str)
     assert text.startswith("\ufeff# Client,")
     rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
     assert rows[:5] == [
@@ -99,8 +89,22 @@ def test_the_file_says_where_its_numbers_come_from(campaigns: Campaigns) -> None
         ["# Timezone", "Europe/Berlin"], ["# Currency", "EUR"],
         ["# As of", "2026-11-01T08:00:00+00:00"],
     ]  # fmt: skip
-    assert rows[8][:5] == ["campaign_id", "campaign", "status", "currency", "spend"]
-    body = {r[0]: r for r in rows[9:]}
+    assert rows[8:10] == [
+        ["# Definition", "roas: revenue / spend"],
+        ["# Definition", "cpa: spend / purchases"],
+    ]
+    assert rows[11][:5] == ["campaign_id", "campaign", "status", "currency", "spend"]
+    body = {r[0]: r for r in rows[12:]}
     assert body["11"][1:8] == ["Alpha", "ACTIVE", "EUR", "300.00", "30000", "300", "30"]
     assert body["imp_14"][1:3] == ["'=1+1", ""]
     assert body["13"][7:10] == ["", "", ""]
+
+
+def test_the_sheet_adds_up_what_passes_the_filter(campaigns: Campaigns) -> None:
+    rows = pick(campaigns, Address(status="active", search="a"))
+    content = campaigns_file("xlsx", rows, campaigns.parts, SOURCE)
+    assert isinstance(content, bytes)
+    sheet = Sheet(content)
+    assert sheet.column("ROAS")[-1] == 3.0
+    assert sheet.column("Campaign id") == [*map(str, rows.index), "Total EUR"]
+    assert sheet.check() > 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -146,6 +147,60 @@ class InsightsFrame(pd.DataFrame):
         result = result.sort_values(wanted.name, ascending=wanted.better == "down").head(n)
         result.attrs = dict(self.attrs)
         return result
+
+    def to_csv(  # type: ignore[override]  # Reason: one more argument, which pandas' own lacks
+        self, path_or_buf: Any = None, *, provenance: bool = True, **options: Any
+    ) -> str | None:
+        """Write the frame as CSV that says where its numbers come from.
+
+        Args:
+            path_or_buf: A path or an open text file; None returns the text.
+            provenance: Whether lines that begin with `#` stand above the rows, saying client,
+                period, currency and definitions; False is pandas' own `to_csv`.
+            **options: pandas' own; the rows are then written by pandas.
+        """
+        if not provenance:
+            plain: str | None = pd.DataFrame(self).to_csv(path_or_buf, **options)
+            return plain
+        from adlab.workbench.files import csv_text
+
+        if path_or_buf is None:
+            return csv_text(self, False, **options)
+        if hasattr(path_or_buf, "write"):
+            path_or_buf.write(csv_text(self, False, **options))
+        else:
+            Path(path_or_buf).write_bytes(csv_text(self, True, **options).encode())
+        return None
+
+    def to_excel(  # type: ignore[misc]  # Reason: as for to_csv
+        self, excel_writer: Any, *, live_ratios: bool | None = None, **options: Any
+    ) -> None:
+        """Write the frame as XLSX with totals, number formats and a sheet on its provenance.
+
+        Args:
+            excel_writer: A path or an open binary file; with pandas' writer, pandas writes.
+            live_ratios: Whether ratios are formulas over their sums, so that they follow changes;
+                True unless the frame was reshaped or changed.
+            **options: pandas' own; pandas then writes, without formulas.
+
+        Raises:
+            DataError: If live ratios are wanted of a frame that no longer knows its sums.
+        """
+        if options or isinstance(excel_writer, pd.ExcelWriter):
+            if live_ratios:
+                raise ValueError("live_ratios=True takes no arguments of pandas' own to_excel")
+            pd.DataFrame(self).to_excel(excel_writer, **options)
+            return
+        from adlab.exports.write_xlsx import write_xlsx
+        from adlab.workbench.files import table_of
+
+        table = table_of(self)
+        live = table.parts is not None if live_ratios is None else live_ratios
+        content = write_xlsx(table, live_ratios=live)
+        if hasattr(excel_writer, "write"):
+            excel_writer.write(content)
+        else:
+            Path(excel_writer).write_bytes(content)
 
     @property
     def plot(self) -> InsightsPlot:  # type: ignore[override]  # Reason: our charts, not pandas' own

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -173,6 +175,23 @@ class Workbench:
             time_increment=time_increment, names=metrics, breakdowns=breakdowns, compare=compare,
             filters=filters, include_today=include_today, currency=currency, parents=parents,
         )  # fmt: skip
+
+    def export(self, frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+        """Write a frame to a file: `.csv` with provenance, `.xlsx` with live ratios, `.parquet`.
+
+        Args:
+            frame: What `insights()` returned, rows of it, or its `by()` and `top()`.
+            path: A file of that name is replaced.
+
+        Returns:
+            The path written.
+
+        Raises:
+            ValueError: If the ending is none of the three.
+        """
+        from adlab.workbench.files import export
+
+        return export(frame, path)
 
     def close(self) -> None:
         """Close the connection to the store."""
