@@ -1,15 +1,38 @@
-"""The start page: a person's clients as cards."""
+"""The front door: who somebody is, their clients as cards, and where they can go."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
+from adlab.core.periods import DateRange, today_in
+from adlab.storage import reports
 from adlab.storage.tenancy import Reader
-from adlab.ui.brand import Brand, make_brand
-from adlab.ui.formats import ago, money
+from adlab.ui.formats import ago, day, money, span
+from adlab.ui.standing import ClientState, Standing, standing_of, state_of, trouble_first
 
-_TROUBLE = {"reauth_required": "Meta must be connected again", "revoked": "Access was revoked"}
+SPEND_DAYS = 30
+REPORTS_PER_CARD = 2
+# Above this many clients there is a field to search them.
+SEARCHED_ABOVE = 8
+
+
+@dataclass(frozen=True)
+class Report:
+    """A published report, as a link.
+
+    Attributes:
+        report_id: For its address.
+        title: Its title, unescaped.
+        period: The days it covers, in words.
+        rendered: When it was made, in words.
+    """
+
+    report_id: int
+    title: str
+    period: str
+    rendered: str
 
 
 @dataclass(frozen=True)
@@ -17,46 +40,93 @@ class Card:
     """One client.
 
     Attributes:
-        slug: For the address of its board.
-        brand: Name and mark.
+        state: What the store knows of it.
+        standing: How it stands.
         spend: Spend of 30 complete days, one text a currency.
-        state: What is worth knowing, in words.
-        tone: `plain` or `bad`.
+        freshness: When it was read and the last day with numbers, in words.
+        reports: Its newest published reports.
     """
 
-    slug: str
-    brand: Brand
+    state: ClientState
+    standing: Standing
     spend: tuple[str, ...]
-    state: str
-    tone: str
+    freshness: tuple[str, ...]
+    reports: tuple[Report, ...] = ()
+
+    @property
+    def slug(self) -> str:
+        """For the address of its board."""
+        return self.state.slug
+
+
+def load_states(reader: Reader) -> list[ClientState]:
+    """Every active client this person may see, by name."""
+    return [state_of(r) for r in reader.rows("read_standings")]
+
+
+def complete_days(states: Sequence[ClientState], now: datetime) -> DateRange:
+    """The last 30 days that are over for every account, wherever it lives."""
+    zones = {z for s in states for z in s.timezones} or {"UTC"}
+    until = min(today_in(z, now) for z in zones) - timedelta(days=1)
+    return DateRange(until - timedelta(days=SPEND_DAYS - 1), until)
 
 
 def load_cards(reader: Reader, now: datetime | None = None) -> list[Card]:
     """The clients this person may see, those in trouble first."""
     now = now or datetime.now(UTC)
-    until = now.date() - timedelta(days=1)
+    states = load_states(reader)
+    period = complete_days(states, now)
     amounts: dict[int, list[tuple[str, float]]] = {}
-    for r in reader.rows("read_client_spend", since=until - timedelta(days=29), until=until):
+    for r in reader.rows("read_client_spend", since=period.since, until=period.until):
         amounts.setdefault(r["client_id"], []).append((r["currency"], r["spend"] or 0.0))
-    cards = []
-    for r in reader.rows("read_clients"):
-        spend = sorted(amounts.get(r["client_id"], []), key=lambda a: -a[1])
-        state, tone = _state(r["accounts"], r["connection_trouble"], r["checked_at"], now)
-        cards.append(
-            Card(r["slug"], make_brand(r["name"], r["slug"], r["brand"]),
-                 tuple(money(a, c, tile=True) for c, a in spend), state, tone)
-        )  # fmt: skip
-    return sorted(cards, key=lambda c: (c.tone != "bad", c.brand.name.casefold()))
+    published = load_reports(reader, [s.client_id for s in states], REPORTS_PER_CARD)
+    cards = [
+        Card(
+            state, standing_of(state, now),
+            tuple(money(a, c, tile=True)
+                  for c, a in sorted(amounts.get(state.client_id, []), key=lambda x: x[0])),
+            freshness(state, now), tuple(published.get(state.client_id, ())),
+        )
+        for state in states
+    ]  # fmt: skip
+    return sorted(cards, key=lambda c: trouble_first(c.standing, c.state.name))
 
 
-def _state(
-    accounts: int, trouble: str | None, checked_at: datetime | None, now: datetime
-) -> tuple[str, str]:
-    if not accounts:
-        return "No ad account yet", "plain"
-    if trouble:
-        return _TROUBLE.get(trouble, "The connection has trouble"), "bad"
-    plural = f"{accounts} account{'s' if accounts != 1 else ''}"
-    if checked_at is None:
-        return f"{plural} · history still loading", "plain"
-    return f"{plural} · checked {ago(checked_at, now)}", "plain"
+def freshness(state: ClientState, now: datetime) -> tuple[str, ...]:
+    """When a client was read and its last day with numbers, in words."""
+    words = []
+    if state.checked_at is not None:
+        words.append(f"checked {ago(state.checked_at, now)}")
+    if state.last_day is not None:
+        words.append(f"numbers to {_day(state.last_day, now)}")
+    return tuple(words)
+
+
+def _day(value: date, now: datetime) -> str:
+    return day(value, year=abs((now.date() - value).days) > 300)
+
+
+def load_reports(
+    reader: Reader, client_ids: Sequence[int], most: int | None = None
+) -> dict[int, list[Report]]:
+    """Published reports per client, newest first."""
+    found: dict[int, list[Report]] = {}
+    for row in reports.load_reports(reader, client_ids):
+        mine = found.setdefault(row["client_id"], [])
+        if most is None or len(mine) < most:
+            period = span(DateRange(row["since"], row["until"]))
+            made = day(row["rendered_at"].date(), year=True)
+            mine.append(Report(row["report_id"], row["title"], period, made))
+    return found
+
+
+def headline(cards: Sequence[Card]) -> str:
+    """One sentence: how many clients, and how many need somebody; what is bad comes first."""
+    if not cards:
+        return "There is no client that you may see yet."
+    troubled = sum(c.standing.kind == "attention" for c in cards)
+    count = f"{len(cards):,} client{'s' if len(cards) != 1 else ''}"
+    if troubled:
+        verb = "needs" if troubled == 1 else "need"
+        return f"{troubled} of {count} {verb} attention."
+    return f"{count}, none in trouble." if len(cards) > 1 else "Your client"
