@@ -24,12 +24,13 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from adlab.cli import accounts, clients, demo, imports, match, servers, sync, users
+    from adlab.cli import accounts, clients, demo, imports, match, report, servers, sync, users
 
     app.add_typer(clients.app, name="client")
     app.add_typer(accounts.app, name="account")
     app.add_typer(users.app, name="user")
     app.add_typer(imports.app, name="import")
+    app.add_typer(report.app, name="report")
     app.command("sync")(sync.sync)
     app.command("match")(match.match)
     app.command("demo")(demo.demo)

@@ -150,7 +150,19 @@ def _once(runtime: Runtime, stages: Stages, as_json: bool) -> None:
     for name, request in agency.history(today):
         with stages.timed(name):
             _load(runtime, request)
-    _table(runtime, stages, as_json)
+    report = _report(runtime, stages, known[0].slug)
+    _table(runtime, stages, as_json, report)
+
+
+def _report(runtime: Runtime, stages: Stages, slug: str) -> Path:
+    """The PDF of a client's last full month."""
+    from adlab.services.reporting import ReportRequest, render_report
+
+    folder = runtime.home / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    with stages.timed("report"):
+        request = ReportRequest("monthly", slug, out=folder / f"{slug}_last_month.pdf")
+        return render_report(runtime.engine, request).path
 
 
 def _load(runtime: Runtime, request: object) -> None:
@@ -173,7 +185,7 @@ def _today(known: list[DemoClient]) -> date:
     return min(today_in(c.account.timezone, now) for c in known)
 
 
-def _table(runtime: Runtime, stages: Stages, as_json: bool) -> None:
+def _table(runtime: Runtime, stages: Stages, as_json: bool, report: Path) -> None:
     from adlab.services import demo as agency
 
     found = agency.summary(runtime.engine)
@@ -191,6 +203,7 @@ def _table(runtime: Runtime, stages: Stages, as_json: bool) -> None:
                 "days": max((int(str(r["days"])) for r in found), default=0),
                 "spend": {k: round(v, 2) for k, v in sorted(spend.items())},
                 "seconds": stages.seconds,
+                "report": str(report),
                 "by_account": [{**r, "spend": float(str(r["spend"]))} for r in found],
             }
         )
@@ -217,6 +230,8 @@ def _table(runtime: Runtime, stages: Stages, as_json: bool) -> None:
     output.rows(
         [{"stage": k, "seconds": v} for k, v in stages.seconds.items()], ["stage", "seconds"], False
     )
+    output.data("")
+    output.data(f"Report of the last full month: {report}")
 
 
 def _serve(

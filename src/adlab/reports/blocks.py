@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 MIME = "application/vnd.adlab.report+json"
@@ -19,7 +20,8 @@ MIME = "application/vnd.adlab.report+json"
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MARKS = re.compile("[\u061c\u200e\u200f\ufeff]")
 _LONG_WORD = re.compile(r"[^\s\u200b]{28,}")
-_PIECE = 9
+# Where a long word is best broken: after its punctuation, else after so many letters.
+_PIECE = re.compile(r"[^._/\[\],&=?:;|-]{0,11}[._/\[\],&=?:;|-]?")
 _NO_TEXT = ("svg", "logo", "kind", "style", "align", "tone", "color", "on_color", "typst")
 
 
@@ -37,15 +39,26 @@ def breakable(text: str) -> str:
 
 
 def _pieces(match: re.Match[str]) -> str:
-    word = match[0]
-    cuts = [word[i : i + _PIECE] for i in range(0, len(word), _PIECE)]
-    return "\N{ZERO WIDTH SPACE}".join(cuts)
+    return "\N{ZERO WIDTH SPACE}".join(p for p in _PIECE.findall(match[0]) if p)
 
 
 def shorten(text: str, longest: int) -> str:
     """At most so many characters, the cut shown by an ellipsis."""
     flat = " ".join(plain(text).split())
     return flat if len(flat) <= longest else flat[: longest - 1].rstrip() + "…"
+
+
+def texts(block: Any, key: str = "") -> Iterator[str]:
+    """Every text of a block, or of several, that the paper shows."""
+    if isinstance(block, str):
+        if key not in _NO_TEXT:
+            yield block
+    elif isinstance(block, dict):
+        for name, value in block.items():
+            yield from texts(value, name)
+    elif isinstance(block, list):
+        for value in block:
+            yield from texts(value, key)
 
 
 def tidy(block: Any, key: str = "") -> Any:

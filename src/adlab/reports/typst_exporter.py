@@ -19,7 +19,7 @@ from nbconvert.exporters import Exporter
 from traitlets import Bool
 
 from adlab.core.errors import MissingRendererError, ReportFailedError
-from adlab.reports.blocks import MIME, plain, shorten, tidy
+from adlab.reports.blocks import MIME, plain, shorten, texts, tidy
 
 HIDDEN = {"parameters", "injected-parameters", "remove-cell", "notebook-only"}
 _COLOR = re.compile(r"^#[0-9a-fA-F]{6}$")
@@ -58,6 +58,7 @@ class TypstExporter(Exporter):
         nb, resources = super().from_notebook_node(nb, resources, **kwargs)
         name = resources.get("metadata", {}).get("name", "notebook")
         blocks = [tidy(b) for b in _blocks(nb["cells"], str(name), self.show_code)]
+        resources["adlab_texts"] = list(texts(blocks))
         return typst_source(make_document(blocks, str(name))), resources
 
 

@@ -24,6 +24,7 @@ from adlab.core.errors import ConflictError, DataError, TenantError, UnknownObje
 from adlab.core.periods import DateRange, today_in
 from adlab.core.roles import Role
 from adlab.reports.catalog import Report, find_notebooks, find_report
+from adlab.reports.glyphs import advice, undrawable
 from adlab.reports.pdf import compile_pdf, page_count
 from adlab.reports.render import TIME_LIMIT, run_notebook
 from adlab.storage import access, audit, reports
@@ -72,6 +73,7 @@ class Rendered:
         as_of: What the numbers are as of (aware UTC).
         report_id: Its number in the archive, when published.
         seconds: What took how long.
+        notices: What to know about the file.
     """
 
     path: Path
@@ -83,6 +85,7 @@ class Rendered:
     as_of: datetime
     report_id: int | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def render_report(
@@ -120,7 +123,7 @@ def render_report(
             {"ADLAB_DATABASE__URL": url}, request.time_limit,
         )  # fmt: skip
     clock.lap("notebook")
-    pdf = to_pdf(executed, report.notebook, as_of)
+    pdf, notices = to_pdf(executed, report.notebook, as_of)
     pages = page_count(pdf)
     path = request.out or Path(f"{client.slug}_{report.name}_{month}.pdf")
     write_atomically(path, pdf)
@@ -132,8 +135,9 @@ def render_report(
         report_id = _publish(engine, client, report, title, period, as_of, pdf, digest, pages)
         clock.lap("archive")
     return Rendered(
-        path, client.slug, report.name, month, pages, digest, as_of, report_id, clock.seconds
-    )
+        path, client.slug, report.name, month, pages, digest, as_of, report_id, clock.seconds,
+        notices,
+    )  # fmt: skip
 
 
 def _parameters(request: ReportRequest, slug: str, month: str, as_of: datetime) -> dict[str, Any]:
@@ -143,8 +147,10 @@ def _parameters(request: ReportRequest, slug: str, month: str, as_of: datetime) 
     return given
 
 
-def to_pdf(executed: Mapping[str, Any], name: str, created: datetime) -> bytes:
-    """The PDF of an executed notebook.
+def to_pdf(
+    executed: Mapping[str, Any], name: str, created: datetime
+) -> tuple[bytes, tuple[str, ...]]:
+    """The PDF of an executed notebook, and what to know about it.
 
     Args:
         executed: nbformat's JSON.
@@ -156,10 +162,11 @@ def to_pdf(executed: Mapping[str, Any], name: str, created: datetime) -> bytes:
     from adlab.reports.typst_exporter import TypstExporter
 
     node = nbformat.from_dict(dict(executed))
-    source, _ = TypstExporter().from_notebook_node(
+    source, resources = TypstExporter().from_notebook_node(
         node, {"metadata": {"name": name.removesuffix(".ipynb")}}
     )
-    return compile_pdf(source, created)
+    signs = undrawable(resources["adlab_texts"])
+    return compile_pdf(source, created), (advice(signs),) if signs else ()
 
 
 def read_month(text: str, today: date) -> DateRange:

@@ -42,6 +42,7 @@ RESULTS = (
 TILES = ("spend", "revenue", "purchases", "roas", "cpa", "link_clicks", "link_ctr", "impressions")
 CAMPAIGN_COLUMNS = ("spend", "link_clicks", "link_ctr", "purchases", "roas", "cpa")
 MOST_CAMPAIGNS = 20
+_TITLES = {"link_clicks": "Link\nclicks", "link_ctr": "CTR\n(link)", "cpa": "Cost per\npurchase"}
 _WHOLE = 0.95
 _TONES = {"better": "good", "worse": "bad"}
 _READINGS = {
@@ -93,10 +94,14 @@ class Section:
         return judge(metric, self.figures.now.parts, before)
 
     def tiles(self) -> Block:
+        """The four numbers that say most, as a block of their own."""
+        return report.tiles(self.numbers())
+
+    def numbers(self) -> list[dict[str, str]]:
         """The four numbers that say most."""
         known = [m for m in self.known if m.name in TILES]
         chosen = sorted(known, key=lambda m: TILES.index(m.name))[:4]
-        return report.tiles(self._tile(m) for m in chosen)
+        return [self._tile(m) for m in chosen]
 
     def _tile(self, metric: MetricDef) -> dict[str, str]:
         change = self.change(metric)
@@ -169,8 +174,11 @@ class Section:
             rows.append(
                 self._campaign(f"{len(rest)} smaller campaigns", rest.total(), total, shown)
             )
-        columns = [Column("Campaign", "left", True), Column("Spend"), Column("Share"),
-                   *(Column(m.label) for m in shown[1:])]  # fmt: skip
+        titles = [_TITLES.get(m.name, m.label) for m in shown[1:]]
+        columns = [
+            Column("Campaign", "left", True), Column("Spend"), Column("Share"),
+            *(Column(t) for t in titles),
+        ]  # fmt: skip
         count = len(self.campaigns)
         return report.cells(
             columns, rows,
@@ -183,7 +191,9 @@ class Section:
     ) -> list[Cell | str]:
         share = row["spend"] / total["spend"] if total["spend"] else float("nan")
         first: list[Cell | str] = [name, self._show(shown[0], row["spend"])]
-        part = f"{share * 100:.0f}\u202f%" if share == share else MISSING
+        part = MISSING if share != share else f"{share * 100:.0f}\u202f%"
+        if 0 < share < 0.005:
+            part = "<1\u202f%"
         return [*first, part, *(self._show(m, row[m.name]) for m in shown[1:])]
 
     def _adds_up(self, count: int, total: pd.Series[float]) -> str:
@@ -257,8 +267,10 @@ class Month:
                 ("Days", span(self.period)),
                 ("Currency", ", ".join(s.currency for s in self.sections)),
                 ("Ad accounts", str(info.accounts)),
-                ("As of", self.as_of),
+                ("As of", self.as_of.partition(",")[0]),
             ],
+            # Reason: of several currencies none is the client's; each shows its own further in.
+            numbers=[] if several else first.numbers(),
             as_of=f"as of {self.as_of}",
         )
 
@@ -274,14 +286,17 @@ class Month:
         return report.notes(self._notes())
 
     def _notes(self) -> Iterator[tuple[str, str]]:
-        yield "As of", f"{self.as_of}. Days are those of each ad account's own timezone: " + (
-            ", ".join(self.client.timezones) + "."
+        yield (
+            "As of",
+            f"{self.as_of}. Days are those of each ad account's own timezone: "
+            + (", ".join(self.client.timezones) + "."),
         )
         checked = self.client.info.checked_at
         if checked is not None:
             yield "Last read from Meta", f"{day(checked.date(), year=True)}, {checked:%H:%M} UTC."
-        yield "Settlement", self._settlement() + (
-            f" Settled through {day(self.settled_through, year=True)}."
+        yield (
+            "Settlement",
+            self._settlement() + (f" Settled through {day(self.settled_through, year=True)}."),
         )
         yield (
             "Comparison",

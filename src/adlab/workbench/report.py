@@ -108,6 +108,7 @@ def cover(
     detail: str = "",
     *,
     facts: Iterable[tuple[str, str]] = (),
+    numbers: Iterable[Mapping[str, str]] = (),
     as_of: str = "",
 ) -> Block:
     """The first page.
@@ -119,6 +120,7 @@ def cover(
         headline: How it went, in one sentence.
         detail: What to know about that sentence.
         facts: Label and value of the line at the foot; three or four.
+        numbers: Large numbers below the headline, as `tiles` takes them.
         as_of: For the foot of every page.
     """
     from adlab.reports.typst_exporter import picture_svg
@@ -137,6 +139,7 @@ def cover(
             "headline": plain(headline),
             "detail": plain(detail),
             "facts": [{"label": plain(k), "value": plain(v)} for k, v in facts],
+            "tiles": [_tile(n) for n in numbers],
             "as_of": plain(as_of),
             "initials": brand.initials,
             "logo": logo,
@@ -174,10 +177,7 @@ def tiles(items: Iterable[Mapping[str, str]]) -> Block:
     Args:
         items: Each with `label`, `value`, `change`, `was` and `tone`.
     """
-    keys = ("label", "value", "change", "was", "tone")
-    return Block(
-        {"kind": "tiles", "tiles": [{k: plain(i.get(k, "")) for k in keys} for i in items]}
-    )
+    return Block({"kind": "tiles", "tiles": [_tile(i) for i in items]})
 
 
 def cells(
@@ -294,6 +294,10 @@ def notes(items: Iterable[tuple[str, str]]) -> Block:
     return Block(
         {"kind": "notes", "items": [{"title": plain(t), "text": plain(s)} for t, s in items]}
     )
+
+
+def _tile(item: Mapping[str, str]) -> dict[str, str]:
+    return {k: plain(item.get(k, "")) for k in ("label", "value", "change", "was", "tone")}
 
 
 def _row(row: Sequence[Cell | str]) -> list[dict[str, str]]:

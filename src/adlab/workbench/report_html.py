@@ -24,7 +24,7 @@ def _cover(b: Mapping[str, Any]) -> str:
         f'<div style="font-size:24px;font-weight:600">{escape(b["client"])}</div>'
         f"<div>{escape(b['period'])}</div></div>"
         f'<p style="font-size:16px;font-weight:600">{escape(b["headline"])}</p>'
-        f'<p style="{_SOFT}">{escape(b["detail"])}</p><p style="{_SOFT}">{facts}</p>'
+        f'<p style="{_SOFT}">{escape(b["detail"])}</p>{_tiles(b)}<p style="{_SOFT}">{facts}</p>'
     )
 
 
