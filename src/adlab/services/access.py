@@ -60,6 +60,7 @@ def connect_account(
     slug: str,
     token: str,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    actor: str = audit.LOCAL_OWNER,
 ) -> Connected:
     """Check a token, seal it, and connect an ad account to a client.
 
@@ -71,6 +72,7 @@ def connect_account(
         slug: The client.
         token: Access token; never logged, stored sealed only.
         now: Current aware time.
+        actor: Who does it, for the audit log.
 
     Returns:
         The account, the token's facts, and the accounts it may read.
@@ -123,6 +125,7 @@ def connect_account(
         audit.record(
             connection,
             "account.connect",
+            actor=actor,
             client_id=client.client_id,
             account_id=int(account_id),
             scopes=list(facts.scopes),

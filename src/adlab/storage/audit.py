@@ -10,11 +10,15 @@ from sqlalchemy import Connection
 from adlab.storage.statements import statement
 
 
+# Who acts on the command line.
+LOCAL_OWNER = "local owner"
+
+
 def record(
     connection: Connection,
     action: str,
     *,
-    actor: str = "local owner",
+    actor: str = LOCAL_OWNER,
     client_id: int | None = None,
     **details: Any,
 ) -> None:

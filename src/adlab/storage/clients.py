@@ -40,8 +40,10 @@ def store_client(
     currency: str | None = None,
     timezone: str | None = None,
     brand: Mapping[str, Any] | None = None,
+    *,
+    actor: str = audit.LOCAL_OWNER,
 ) -> ClientRow:
-    """Add a client.
+    """Add a client; `actor` is who did, for the audit log.
 
     Raises:
         ConflictError: If the slug is taken.
@@ -69,7 +71,7 @@ def store_client(
             f"There is a client {slug!r} already.", "Choose another --slug, or use that client."
         )
     connection.execute(statement("access_analyze"))
-    audit.record(connection, "client.add", client_id=client_id, slug=slug)
+    audit.record(connection, "client.add", actor=actor, client_id=client_id, slug=slug)
     return load_client(connection, slug)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -58,8 +59,10 @@ class LinkLogin:
         return None if viewer is None else (session, viewer)
 
     def begin(self, request: Request) -> Response:
-        """To the page that says how to log in."""
-        return RedirectResponse("login", 303)
+        """To the page that says how to log in, relative as all of this is, and back afterwards."""
+        path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+        back = f"?next={quote(path, safe='')}" if path != "/" and request.method == "GET" else ""
+        return RedirectResponse(f"{'../' * (path.count('/') - 1)}login{back}", 303)
 
     def renew(self, request: Request, answer: Response, session: Session) -> None:
         """Renew the cookie when its last sign of life is a minute old."""

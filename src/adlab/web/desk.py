@@ -1,0 +1,301 @@
+"""The desk: does for the web endpoints what needs an operator, and nothing else.
+
+The web process holds no owner's rights and no key that seals tokens, and must not. So the parent
+process, which holds both, runs this small service beside its other work: it listens on the
+loopback address alone, takes requests that carry its key, proves in the database that the person
+asking exists and may operate, and calls the same services as the command line. Access tokens pass
+through; they are neither logged nor answered.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import secrets
+import socket
+import threading
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from adlab.core.errors import (
+    AccessDeniedError,
+    AdlabError,
+    ConflictError,
+    EmbeddedServerError,
+    MetaError,
+    UnknownObjectError,
+)
+from adlab.core.roles import Right, has_right
+from adlab.services.access import MetaAccess, connect_account
+from adlab.storage.clients import load_clients, store_client
+from adlab.storage.engine import transaction
+from adlab.storage.statements import statement
+from adlab.vault import Vault
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 20_000
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class DeskParts:
+    """What the desk works with.
+
+    Attributes:
+        engine: The owner's engine.
+        vault: Seals tokens.
+        meta: Where the Graph API is.
+        after_connect: Told the client's slug when an account was connected; starts its first sync
+            and returns at once.
+    """
+
+    engine: Engine
+    vault: Vault
+    meta: MetaAccess
+    after_connect: Callable[[str], None] = lambda _slug: None
+
+
+class _RefusedError(Exception):
+    """A request that is answered with a reason."""
+
+    def __init__(self, status: int, error: str, remedy: str = "", field: str = "") -> None:
+        super().__init__(error)
+        self.status, self.error, self.remedy, self.field = status, error, remedy, field
+
+
+Work = Callable[[DeskParts, str, dict[str, str]], dict[str, Any]]
+
+
+def make_desk(parts: DeskParts, key: str) -> Starlette:
+    """The application.
+
+    `POST /clients` takes person_id, name and perhaps slug, currency, timezone; `POST /accounts`
+    takes person_id, slug, account and token. Both answer JSON with `ok`; when it is false, `error`,
+    `remedy` and perhaps the `field` it is about.
+
+    Args:
+        parts: See `DeskParts`.
+        key: What requests carry as their bearer token.
+
+    Raises:
+        ValueError: If the key is too short to be one.
+    """
+    if len(key) < 32:
+        raise ValueError("the desk's key has at least 32 characters")
+
+    def route(path: str, work: Work) -> Route:
+        async def endpoint(request: Request) -> Response:
+            return await _serve(request, parts, key, work)
+
+        return Route(path, endpoint, methods=["POST"])
+
+    return Starlette(routes=[route("/clients", _add_client), route("/accounts", _connect)])
+
+
+async def _serve(request: Request, parts: DeskParts, key: str, work: Work) -> Response:
+    token = ""
+    try:
+        _check_key(request, key)
+        given = await _read(request)
+        token = given.get("token", "")
+        answer = await run_in_threadpool(_do, parts, given, work)
+        return JSONResponse({"ok": True, **answer})
+    except _RefusedError as refused:
+        found = {"error": refused.error, "remedy": refused.remedy, "field": refused.field}
+        status = refused.status
+    except MetaError as error:
+        found = {"error": error.message, "remedy": error.remedy, "field": "token"}
+        status = 422
+    except AdlabError as error:
+        log.warning("desk_failed work=%s error=%s", work.__name__, type(error).__name__)
+        found, status = {"error": error.message, "remedy": error.remedy, "field": ""}, 503
+    except Exception as error:
+        # Reason: the text of an unexpected error may hold anything, a token too; its kind may not.
+        log.error("desk_broke work=%s error=%s", work.__name__, type(error).__name__)
+        found, status = {"error": "Something broke on our side.", "remedy": "Try again.",
+                         "field": ""}, 500  # fmt: skip
+    hidden = {k: v.replace(token, "…") if token else v for k, v in found.items()}
+    return JSONResponse({"ok": False, **hidden}, status)
+
+
+def _check_key(request: Request, key: str) -> None:
+    kind, _, offered = request.headers.get("authorization", "").partition(" ")
+    fits = hmac.compare_digest(offered.strip().encode(), key.encode())
+    if kind.lower() != "bearer" or not fits:
+        raise _RefusedError(401, "This desk does not know you.")
+
+
+async def _read(request: Request) -> dict[str, str]:
+    import json
+
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise _RefusedError(413, "This is too much.")
+    try:
+        given = json.loads(body)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise _RefusedError(400, "This is not a request.")
+    return {str(k): str(v).strip() for k, v in given.items() if isinstance(v, str | int)}
+
+
+def _do(parts: DeskParts, given: dict[str, str], work: Work) -> dict[str, Any]:
+    return work(parts, _operator(parts.engine, given.get("person_id", "")), given)
+
+
+def _operator(engine: Engine, person_id: str) -> str:
+    """The name of a person who may operate, asked of the database each time."""
+    row = None
+    if re.fullmatch(r"[0-9]{1,9}", person_id):
+        with transaction(engine) as connection:
+            row = connection.execute(
+                statement("person_of_id"), {"person_id": int(person_id)}
+            ).first()
+    if row is None or not has_right(row.role, Right.OPERATE):
+        raise _RefusedError(403, "You may not add clients or connect accounts.",
+                            "An owner or admin of the agency does.")  # fmt: skip
+    return str(row.name)
+
+
+def _add_client(parts: DeskParts, actor: str, given: dict[str, str]) -> dict[str, Any]:
+    name = given.get("name", "")
+    if not name or len(name) > 200:
+        raise _RefusedError(422, "A name has 1 to 200 characters.", field="name")
+    with transaction(parts.engine) as connection:
+        taken = {c.slug for c in load_clients(connection)}
+        slug = given.get("slug") or free_slug(name, taken)
+        if slug in taken:
+            raise _RefusedError(409, "Another client has this address.", "Choose another.", "slug")
+        try:
+            client = store_client(
+                connection, name, slug, given.get("currency") or None,
+                given.get("timezone") or None, actor=actor,
+            )  # fmt: skip
+        except ConflictError:
+            raise _RefusedError(
+                409, "Another client has this address.", "Choose another.", "slug"
+            ) from None
+        except ValueError as error:
+            raise _RefusedError(422, _sentence(error), field=_field_of(error)) from None
+    return {"slug": client.slug, "name": client.name}
+
+
+def _field_of(error: ValueError) -> str:
+    text = str(error)
+    for word, field in (("slug", "slug"), ("currency", "currency"), ("timezone", "timezone")):
+        if word in text:
+            return field
+    return "name"
+
+
+def _sentence(error: ValueError) -> str:
+    text = str(error).replace("a slug", "an address")
+    return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
+
+
+def free_slug(name: str, taken: set[str]) -> str:
+    """An address from a name that no other client has: `Möbel & Co` becomes `mobel-co`."""
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
+    plain = plain.encode("ascii", "ignore").decode().lower()
+    base = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-") or "client"
+    found, n = base, 2
+    while found in taken:
+        found, n = f"{base}-{n}", n + 1
+    return found
+
+
+def _connect(parts: DeskParts, actor: str, given: dict[str, str]) -> dict[str, Any]:
+    slug, account, token = (given.get(n, "") for n in ("slug", "account", "token"))
+    if not token:
+        raise _RefusedError(422, "An access token is needed.", field="token")
+    try:
+        done = connect_account(
+            parts.engine, parts.vault, parts.meta, account, slug, token, actor=actor
+        )
+    except UnknownObjectError:
+        raise _RefusedError(404, "There is no such client.") from None
+    except ConflictError as error:
+        raise _RefusedError(409, error.message, error.remedy, "account") from None
+    except AccessDeniedError as error:
+        raise _RefusedError(403, error.message, error.remedy) from None
+    except ValueError as error:
+        raise _RefusedError(422, _sentence(error), field="account") from None
+    try:
+        parts.after_connect(slug)
+    except Exception as error:
+        # Reason: the account is connected; the next scheduled sync reads it, too.
+        log.error("after_connect_failed client=%s error=%s", slug, type(error).__name__)
+    return {
+        "account": f"act_{done.account.account_id}", "name": done.account.name,
+        "currency": done.account.currency, "timezone": done.account.timezone,
+        "readable": len(done.readable),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A desk that is open.
+
+    Attributes:
+        url: Where it listens; for `ADLAB_WEB__DESK_URL`.
+        key: What it asks for; for `ADLAB_WEB__DESK_KEY`. Never log it.
+        stop: Closes it.
+    """
+
+    url: str
+    key: str
+    stop: Callable[[], None]
+
+    def __repr__(self) -> str:
+        return f"Desk(url={self.url!r}, …)"
+
+
+def run_desk_in_thread(parts: DeskParts, key: str | None = None) -> Desk:
+    """Open a desk on a free port of the loopback address, in a thread of this process.
+
+    Args:
+        parts: See `DeskParts`.
+        key: Its key; a fresh random one when omitted.
+
+    Raises:
+        EmbeddedServerError: If it does not come up.
+    """
+    import uvicorn
+
+    chosen = key or secrets.token_urlsafe(32)
+    place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    place.bind(("127.0.0.1", 0))
+    port = place.getsockname()[1]
+    server = uvicorn.Server(
+        uvicorn.Config(make_desk(parts, chosen), log_config=None, access_log=False,
+                       server_header=False, lifespan="off", timeout_graceful_shutdown=5)
+    )  # fmt: skip
+    thread = threading.Thread(target=server.run, args=([place],), daemon=True, name="desk")
+    thread.start()
+    give_up = time.monotonic() + START_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > give_up:
+            raise EmbeddedServerError("The desk did not come up.", "Start again.")
+        time.sleep(0.02)
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(timeout=10)
+        place.close()
+
+    return Desk(f"http://127.0.0.1:{port}", chosen, stop)

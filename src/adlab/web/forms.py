@@ -1,0 +1,70 @@
+"""Forms that only their own page can send: a token bound to the session, and whence they came."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import Request
+
+from adlab.web.sessions import Session
+
+FIELD = "form"
+MOST_BYTES = 20_000
+
+
+class ForeignFormError(Exception):
+    """A form that did not come from our own page; never carried out."""
+
+
+def form_token(key: bytes, session: Session) -> str:
+    """What a form of this session carries; another session's does not fit."""
+    text = f"adlab form|{session.person_id}|{session.started_at}"
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a posted form, each once; nothing else is taken.
+
+    Raises:
+        ForeignFormError: If it is no plain form, or too large.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise ForeignFormError
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise ForeignFormError
+    try:
+        pairs = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=30)
+    except ValueError:
+        raise ForeignFormError from None
+    return {k: v[-1].strip() for k, v in pairs.items()}
+
+
+def check_form(request: Request, given: dict[str, str], key: bytes, session: Session) -> None:
+    """Refuse a form that another site, or another session's page, has sent.
+
+    Raises:
+        ForeignFormError: If so.
+    """
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin")
+    if site != "same-origin" or (origin is not None and not _is_ours(request, origin)):
+        raise ForeignFormError
+    offered = given.get(FIELD, "").encode()
+    if not hmac.compare_digest(offered, form_token(key, session).encode()):
+        raise ForeignFormError
+
+
+def _is_ours(request: Request, origin: str) -> bool:
+    """Whether an Origin names this house; `null` does not.
+
+    Reason: proxies end TLS and may rename the host; both names come from them, not from a page.
+    """
+    host = urlsplit(origin).netloc.lower()
+    names = (request.headers.get("host", ""), request.headers.get("x-forwarded-host", ""))
+    return bool(host) and host in {n.lower() for n in names if n}
