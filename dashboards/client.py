@@ -36,6 +36,7 @@ from adlab.web.client_data import (
     load_trends,
 )
 from adlab.web.files import campaigns_file
+from adlab.web.home import load_reports
 from adlab.workbench import Client, Workbench
 
 DEMO = os.environ.get("ADLAB_DEMO", "") not in ("", "0")
@@ -99,6 +100,8 @@ class ClientBoard:
             self._part(scope, "figures", load_figures, max(wait, 2.0)),
             campaigns,
             self._trends(table, campaigns, asked, wait),
+            reports=self._get(client.client_id, "reports", lambda: load_reports(
+                self.visit.reader, [client.client_id]).get(client.client_id, [])),
         )  # fmt: skip
 
     def download(self, query: str, kind: str = "csv") -> tuple[str, str | bytes]:

@@ -18,6 +18,7 @@ from adlab.ui.figures import Campaigns, Figures, Freshness
 from adlab.ui.formats import day, since, span
 from adlab.ui.pages import render
 from adlab.ui.places import places
+from adlab.ui.published import Report
 from adlab.ui.shared import StillLoadingError
 from adlab.ui.status import make_strip
 from adlab.ui.table import make_table
@@ -28,7 +29,7 @@ from adlab.ui.wire import Drawn
 from adlab.ui.wording import headline
 
 T = TypeVar("T")
-REGIONS = ("header", "strip", "lead", "controls", "tiles", "trend", "campaigns")
+REGIONS = ("header", "strip", "lead", "controls", "tiles", "trend", "campaigns", "reports")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def draw_client(
     figures: Part[list[Figures]],
     campaigns: Part[Campaigns],
     trends: Part[pd.DataFrame],
+    reports: Sequence[Report] = (),
 ) -> Drawn:
     """Draw the whole board."""
     before = address.before(period)
@@ -83,6 +85,7 @@ def draw_client(
         "header": render("header", who=who, address=address),
         "strip": render("strip", strip=strip) if fresh.accounts else "",
         "controls": _controls(address, period, fresh, campaigns) if started else "",
+        "reports": render("reports", reports=reports) if reports else "",
     }
     if empty is not None:
         regions |= {"lead": render("empty", notes=notes, **empty), "tiles": "", "trend": "",

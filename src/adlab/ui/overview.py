@@ -29,6 +29,7 @@ class Card:
     Attributes:
         title: Exactly as the product names it.
         values: What stands large, one text a currency or the only one.
+        asides: What stands beside each of them, in words, or "".
         note: One line below, in words.
         tip: What the number means.
     """
@@ -37,6 +38,13 @@ class Card:
     values: tuple[str, ...]
     note: str
     tip: str
+    asides: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """Each value with what stands beside it."""
+        asides = (*self.asides, *("" for _ in self.values))
+        return tuple(zip(self.values, asides, strict=False))
 
 
 def draw_overview(
@@ -147,25 +155,50 @@ def make_cards(
     """The four cards, in their order."""
     troubled = sum(e.standing.kind == "attention" for e in entries)
     connected = sum(e.state.is_connected for e in entries)
-    spent: tuple[str, ...] = ("–",)
-    average: tuple[str, ...] = ("–",)
-    note = per = ""
-    if figures is not None:
-        held = _currencies(figures)
-        spent = spend_texts(figures, in_one) or ("–",)
-        note = in_one.rates or _change_note(figures, held, in_one)
-        average = _averages(figures, held, in_one) or ("–",)
-        per = _per_note(figures, held, in_one)
     return (
         Card(TITLES[0], (f"{len(entries):,}",), _attention(troubled),
              "Active clients that you may see."),
-        Card(TITLES[1], spent, note,
-             "Spend of all clients in these days, added up within each currency only."),
+        _spend_card(figures, in_one),
         Card(TITLES[2], (f"{connected:,} of {len(entries):,}",), _connected_note(entries),
              "Clients with a working connection to Meta and at least one ad account on it."),
-        Card(TITLES[3], average, per,
-             "Total spend over the clients that have an ad account in that currency."),
+        _average_card(figures, in_one),
     )  # fmt: skip
+
+
+def _spend_card(figures: OverviewFigures | None, in_one: InOne) -> Card:
+    tip = "Spend of all clients in these days, added up within each currency only."
+    if figures is None:
+        return Card(TITLES[1], ("–",), "", tip)
+    if in_one.total is not None:
+        changes = [relative(in_one.total, in_one.before)]
+    else:
+        held = _currencies(figures)
+        changes = [relative(figures.total(c), figures.total_before(c)) for c in held]
+    asides = tuple("" if c is None else _arrow(c) for c in changes)
+    note = in_one.rates or (f"vs {span(figures.before)}" if any(asides) else "no comparison")
+    return Card(TITLES[1], spend_texts(figures, in_one) or ("–",), note, tip, asides)
+
+
+def _average_card(figures: OverviewFigures | None, in_one: InOne) -> Card:
+    tip = "Total spend over the clients that have an ad account in that currency."
+    if figures is None:
+        return Card(TITLES[3], ("–",), "", tip)
+    if in_one.total is not None:
+        if not in_one.holders:
+            return Card(TITLES[3], ("–",), "", tip)
+        average = money(in_one.total / in_one.holders, in_one.currency, tile=True)
+        return Card(TITLES[3], (f"≈ {average}",), f"over {_clients_word(in_one.holders)}", tip)
+    held = [c for c in _currencies(figures) if figures.holders.get(c)]
+    values = tuple(money(figures.total(c) / figures.holders[c], c, tile=True) for c in held)
+    counts = tuple(_clients_word(figures.holders[c]) for c in held)
+    if len(held) == 1:
+        return Card(TITLES[3], values, f"over {counts[0]} with accounts in {held[0]}", tip)
+    note = "over the clients with accounts in each currency"
+    return Card(TITLES[3], values or ("–",), note if values else "", tip, counts)
+
+
+def _clients_word(count: int) -> str:
+    return f"{count:,} client{'' if count == 1 else 's'}"
 
 
 def _attention(troubled: int) -> str:
@@ -186,46 +219,9 @@ def _connected_note(entries: Sequence[Entry]) -> str:
     return " · ".join(said) or "every client"
 
 
-def _change_note(figures: OverviewFigures, held: Sequence[str], in_one: InOne) -> str:
-    if in_one.total is not None:
-        change = relative(in_one.total, in_one.before)
-        return f"{_arrow(change)} against the days before" if change is not None else ""
-    said = []
-    for code in held[:_SHOWN_CURRENCIES]:
-        change = relative(figures.total(code), figures.total_before(code))
-        if change is not None:
-            said.append(_arrow(change) if len(held) == 1 else f"{code} {_arrow(change)}")
-    if not said:
-        return "no comparison"
-    return f"{' · '.join(said)} {'against the days before' if len(held) == 1 else 'vs before'}"
-
-
 def _arrow(change: float) -> str:
     arrow = "▲" if change > 0.0005 else "▼" if change < -0.0005 else "■"
     return f"{arrow} {percent(change)}"
-
-
-def _averages(figures: OverviewFigures, held: Sequence[str], in_one: InOne) -> tuple[str, ...]:
-    if in_one.total is not None:
-        if not in_one.holders:
-            return ()
-        return (f"≈ {money(in_one.total / in_one.holders, in_one.currency, tile=True)}",)
-    return tuple(
-        money(figures.total(c) / figures.holders[c], c, tile=True)
-        for c in held if figures.holders.get(c)
-    )  # fmt: skip
-
-
-def _per_note(figures: OverviewFigures, held: Sequence[str], in_one: InOne) -> str:
-    if in_one.total is not None:
-        return f"over {in_one.holders:,} client{'s' if in_one.holders != 1 else ''}"
-    counts = [figures.holders.get(c, 0) for c in held]
-    if not counts:
-        return ""
-    if len(held) == 1:
-        return f"over {counts[0]:,} client{'s' if counts[0] != 1 else ''} in {held[0]}"
-    said = " · ".join(f"{c} over {n:,}" for c, n in zip(held, counts, strict=True))
-    return said if len(held) <= _SHOWN_CURRENCIES else "over the clients of each currency"
 
 
 def _controls(

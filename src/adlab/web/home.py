@@ -10,29 +10,13 @@ from adlab.core.periods import DateRange, today_in
 from adlab.storage import reports
 from adlab.storage.tenancy import Reader
 from adlab.ui.formats import ago, day, money, span
+from adlab.ui.published import Report
 from adlab.ui.standing import ClientState, Standing, standing_of, state_of, trouble_first
 
 SPEND_DAYS = 30
 REPORTS_PER_CARD = 2
 # Above this many clients there is a field to search them.
 SEARCHED_ABOVE = 8
-
-
-@dataclass(frozen=True)
-class Report:
-    """A published report, as a link.
-
-    Attributes:
-        report_id: For its address.
-        title: Its title, unescaped.
-        period: The days it covers, in words.
-        rendered: When it was made, in words.
-    """
-
-    report_id: int
-    title: str
-    period: str
-    rendered: str
 
 
 @dataclass(frozen=True)
@@ -116,7 +100,7 @@ def load_reports(
         if most is None or len(mine) < most:
             period = span(DateRange(row["since"], row["until"]))
             made = day(row["rendered_at"].date(), year=True)
-            mine.append(Report(row["report_id"], row["title"], period, made))
+            mine.append(Report(row["report_id"], row["title"], period, made, row["pages"]))
     return found
 
 
