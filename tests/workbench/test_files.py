@@ -134,5 +134,5 @@ def test_parquet_reads_back_with_its_index_and_provenance(
     path = lab.export(frame, tmp_path / "acme.parquet")
     back = pd.read_parquet(path)
     assert list(back.index) == list(frame.index)
-    assert back.to_numpy().tolist() == frame.to_numpy().tolist()
+    assert repr(back.to_numpy().tolist()) == repr(frame.to_numpy().tolist())
     assert back.attrs["currency"] == "EUR"

@@ -287,7 +287,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"time_increment": "weekly"}, ValueError, "none of 1 to 90 days"),
     ({"compare": "last_week"}, ValueError, "neither 'previous_period' nor 'previous_year'"),
     ({"compare": "previous_year", "time_increment": "monthly"}, ValueError, "compare= needs"),
-    ({"currency": "USD"}, DataError, "there is no rate table to show them in USD"),
+    ({"currency": "USD"}, DataError, "There is no exchange rate from EUR to USD for 2026-1"),
 ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import cast
@@ -23,6 +23,7 @@ from adlab.core.insights import STORED_BY_NAME
 from adlab.core.metrics import MetricDef
 from adlab.core.money import check_currency
 from adlab.core.periods import DateRange
+from adlab.services.insights import InsightsQuery, check_reach, load_rows, sum_rows
 from adlab.storage.rates import RateRow, load_currencies, load_rates
 from adlab.storage.tenancy import Reader
 
@@ -198,6 +199,50 @@ def spend_in(reader: Reader, amounts: Mapping[str, Mapping[date, float]], to: st
 def currencies_with_rates(reader: Reader) -> tuple[str, ...]:
     """Every currency amounts can be shown in, in alphabetical order."""
     return load_currencies(reader)
+
+
+def load_rows_in(reader: Reader, query: InsightsQuery, to: str) -> tuple[pd.DataFrame, Rates]:
+    """What `load_rows` gives, with every day's money at that day's rate before it is added.
+
+    Args:
+        reader: Whose rights decide what is found.
+        query: What is asked.
+        to: The currency wanted.
+
+    Returns:
+        The rows, and the rates with a note of which were used.
+
+    Raises:
+        DataError: If a day with an amount has no rate.
+        NotAdditiveError: As for `load_rows`.
+    """
+    check_reach(query)
+    accounts = reader.rows("read_accounts", client_ids=list(query.client_ids))
+    currencies = {a["account_id"]: a["currency"] for a in accounts}
+    daily = load_rows(reader, replace(query, increment=1))
+    rates = Rates.load(reader, set(currencies.values()), to, query.period)
+    try:
+        daily = convert_rows(daily, query.metrics, daily["account_id"].map(currencies), rates)
+    except DataError as error:
+        remedy = f'{error.remedy}; or use currency="account".'
+        raise DataError(error.message, remedy) from None
+    return _into_periods(daily, query), rates
+
+
+def _into_periods(daily: pd.DataFrame, query: InsightsQuery) -> pd.DataFrame:
+    """Days added up to the periods asked for, named by their first day."""
+    keys = ["object_id", "account_id"]
+    if query.increment == 1:
+        return daily
+    if query.increment == "all_days":
+        return sum_rows(daily.drop(columns="date"), keys).reset_index()
+    days, since = pd.to_datetime(daily["date"]), pd.Timestamp(query.period.since)
+    if query.increment == "monthly":
+        firsts = days.dt.to_period("M").dt.start_time.map(lambda first: max(first, since))
+    else:
+        firsts = since + pd.to_timedelta((days - since).dt.days // query.increment
+                                         * query.increment, unit="D")  # fmt: skip
+    return sum_rows(daily.assign(date=firsts.dt.date), ["date", *keys]).reset_index()
 
 
 def convert_rows(

@@ -57,7 +57,7 @@ def load_rows(reader: Reader, query: InsightsQuery) -> pd.DataFrame:
     Raises:
         NotAdditiveError: If reach, or a ratio over it, is asked for more than a day at a time.
     """
-    _refuse_reach(query)
+    check_reach(query)
     sql, binds = _statement(reader, query)
     if isinstance(reader, LoginReader) and query.period.days >= _ARROW_FROM_DAYS:
         frame = reader.arrow_frame(sql, binds)
@@ -95,7 +95,12 @@ def sum_rows(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     return rows[numbers].sum(min_count=1).to_frame().T
 
 
-def _refuse_reach(query: InsightsQuery) -> None:
+def check_reach(query: InsightsQuery) -> None:
+    """Refuse to add people up over days.
+
+    Raises:
+        NotAdditiveError: If reach, or a ratio over it, is asked for more than a day at a time.
+    """
     for m in query.metrics:
         if m.over_reach and query.increment != 1 and query.period.days > 1:
             raise refuse_sum(m, "days", f'Ask per day: metrics=("{m.name}",), time_increment=1.')

@@ -71,6 +71,18 @@ class Reader:
             connection.execute(text("SET TRANSACTION READ ONLY"))
             yield connection
 
+    def call(self, query: str, **binds: Any) -> Any:
+        """What a function of schema `api` returns that writes, such as setting a budget.
+
+        Notebook logins are read-only by default and stay so: only this one transaction may write,
+        and only through functions that check the person's rights themselves.
+        """
+        with transaction(self._engine) as connection:
+            connection.execute(text("SET TRANSACTION READ WRITE"))
+            if self._viewer is not None:
+                connection.execute(text(f"SET LOCAL ROLE {self._viewer}"))
+            return connection.scalar(statement(query), binds)
+
     def rows(self, query: str | TextClause, **binds: Any) -> list[dict[str, Any]]:
         """Rows of a statement: a name in `sql/`, or a built one."""
         clause = statement(query) if isinstance(query, str) else query

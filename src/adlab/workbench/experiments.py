@@ -16,7 +16,7 @@ from adlab.core.periods import epochs_between
 from adlab.stats.aggregates import RateTotals, rate_totals
 from adlab.stats.comparison import ArmComparison
 from adlab.stats.proportions import compare_rates
-from adlab.workbench.lab import load_labels, read_period
+from adlab.workbench.insights import load_labels, read_period
 
 if TYPE_CHECKING:
     from adlab.workbench.client import Client

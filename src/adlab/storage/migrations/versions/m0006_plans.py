@@ -91,6 +91,8 @@ BEGIN
       note text)
   LOOP
     owner := sec.client_to_plan(one.client);
+    -- Reason: two people planning for one client at once must not store overlapping days.
+    PERFORM 1 FROM app.client c WHERE c.client_id = owner FOR NO KEY UPDATE;
     IF one.scope <> 'client' AND NOT EXISTS (SELECT 1 FROM app.account a
         WHERE a.client_id = owner AND a.account_id::text = substr(one.scope, 5)
           AND a.currency = one.currency) THEN
