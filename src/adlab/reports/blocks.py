@@ -21,7 +21,7 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _MARKS = re.compile("[\u061c\u200e\u200f\ufeff]")
 _LONG_WORD = re.compile(r"[^\s\u200b]{28,}")
 # Where a long word is best broken: after its punctuation, else after so many letters.
-_PIECE = re.compile(r"[^._/\[\],&=?:;|-]{0,11}[._/\[\],&=?:;|-]?")
+_PIECE = re.compile(r"[^._/\[\],&=?:;|-]{0,5}[._/\[\],&=?:;|-]?")
 _NO_TEXT = ("svg", "logo", "kind", "style", "align", "tone", "color", "on_color", "typst")
 
 

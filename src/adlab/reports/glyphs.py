@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from adlab.reports.pdf import FACES, font_folders
+from adlab.reports.pdf import font_files
 
 # Scripts people are told about by name, by the first word of their signs' Unicode names.
 _FONTS = {
@@ -45,9 +45,7 @@ def _is_drawn(sign: str) -> bool:
 
 def _fonts() -> Iterable[Path]:
     """Our fonts first, then those typst finds in the system."""
-    ours, matplotlibs = font_folders()
-    yield ours / FACES[0]
-    yield matplotlibs / "DejaVuSans.ttf"
+    yield from font_files()
     from matplotlib import font_manager
 
     yield from sorted(Path(p) for p in font_manager.findSystemFonts())

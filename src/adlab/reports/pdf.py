@@ -7,6 +7,7 @@ weight 400 and 600 of the variable fonts the boards use, Latin and Latin extende
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from adlab.core.errors import DeliveryError, MissingRendererError
 
 FONTS = Path(__file__).with_name("fonts")
 FACES = ("Inter-Regular.ttf", "Inter-SemiBold.ttf")
+FALLBACKS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
 
 
 def compile_pdf(source: str, created: datetime, *, fonts: Path = FONTS) -> bytes:
@@ -35,7 +37,13 @@ def compile_pdf(source: str, created: datetime, *, fonts: Path = FONTS) -> bytes
         raise MissingRendererError(
             "typst is not installed, and makes the PDF.", "Install it: pip install typst"
         ) from None
-    with tempfile.TemporaryDirectory(prefix="adlab-typst-") as empty:
+    faces = font_files(fonts)
+    with (
+        tempfile.TemporaryDirectory(prefix="adlab-typst-") as empty,
+        tempfile.TemporaryDirectory(prefix="adlab-fonts-") as folder,
+    ):
+        for face in faces:
+            shutil.copy(face, folder)
         try:
             made = typst.compile(
                 source.encode(),
@@ -44,7 +52,7 @@ def compile_pdf(source: str, created: datetime, *, fonts: Path = FONTS) -> bytes
                 root=empty,
                 package_path=empty,
                 package_cache_path=empty,
-                font_paths=[str(p) for p in font_folders(fonts)],
+                font_paths=[folder],
                 timestamp=_to_the_second(created),
             )
         except (typst.TypstError, RuntimeError, ValueError) as error:
@@ -56,11 +64,11 @@ def compile_pdf(source: str, created: datetime, *, fonts: Path = FONTS) -> bytes
     return made
 
 
-def font_folders(fonts: Path = FONTS) -> list[Path]:
+def font_files(fonts: Path = FONTS) -> list[Path]:
     """Our fonts, then matplotlib's DejaVu for signs Inter lacks; the system's come last.
 
     Raises:
-        MissingRendererError: If a font of ours is not there.
+        MissingRendererError: If a font is not there.
     """
     missing = [f for f in FACES if not (fonts / f).is_file()]
     if missing:
@@ -75,7 +83,10 @@ def font_folders(fonts: Path = FONTS) -> list[Path]:
             "matplotlib is not installed: charts and the font DejaVu Sans come with it.",
             "Install it: pip install matplotlib",
         ) from None
-    return [fonts, Path(matplotlib.get_data_path()) / "fonts" / "ttf"]
+    # Reason: file by file, because that folder also holds a font that draws a box for every sign
+    # there is, and would win over a font of the system that can write it.
+    dejavu = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return [*(fonts / f for f in FACES), *(p for f in FALLBACKS if (p := dejavu / f).is_file())]
 
 
 def _to_the_second(moment: datetime) -> datetime:

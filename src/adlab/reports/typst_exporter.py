@@ -72,7 +72,7 @@ def make_document(blocks: list[dict[str, Any]], name: str) -> dict[str, Any]:
     cover: Mapping[str, Any] = next((b for b in blocks if b["kind"] == "cover"), {})
     client = str(cover.get("client", ""))
     title = " · ".join(filter(None, (client, cover.get("title"), cover.get("period"))))
-    footer = [shorten(client.replace("\u200b", ""), 60), cover.get("period"), cover.get("as_of")]
+    footer = [shorten(client.replace("\u200b", ""), 40), cover.get("period"), cover.get("as_of")]
     return {
         "lang": "en",
         "title": plain(title.replace("\u200b", "")) or name,

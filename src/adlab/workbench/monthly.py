@@ -20,6 +20,7 @@ from adlab.core.errors import UnknownObjectError
 from adlab.core.metrics import METRICS, MetricDef, metrics
 from adlab.core.money import format_money
 from adlab.core.periods import DateRange, epochs_between, months_back, today_in
+from adlab.reports.blocks import shorten
 from adlab.services.insights import sum_rows
 from adlab.services.reporting import read_month, require_delivery
 from adlab.ui.brand import make_brand
@@ -107,36 +108,41 @@ class Section:
         change = self.change(metric)
         arrow, words, _ = change_words(change)
         before = self._before(metric)
+        known = before != MISSING
         return {
             "label": metric.label,
-            "value": self._show(metric, self.figures.now.totals[metric.name]),
-            "change": f"{arrow} {words}".strip(),
+            "value": show(metric, self.figures.now.totals[metric.name], self.currency, tile=True),
+            "change": f"{arrow} {words}".strip() if known else "",
             "tone": _TONES.get(change.verdict, "soft"),
-            "was": f"was {before}" if before != MISSING else "nothing to compare with",
+            "was": f"was {before}" if known else "no month before",
         }
 
     def results(self) -> Block:
-        """Every metric of the month against the month before."""
-        columns = [
-            Column("Metric", "left", True), Column(_capital(self.during)),
-            Column(_capital(self.versus)), Column("Change"), Column("Reading", "left"),
-        ]  # fmt: skip
-        rows = []
-        for m in self.known:
-            change = self.change(m)
-            arrow, _, _ = change_words(change)
-            tone = _TONES.get(change.verdict, "soft")
-            size = MISSING if change.relative is None else f"{arrow} {percent(change.relative)}"
-            reading = _READINGS[change.verdict] if change.relative is not None else ""
-            rows.append(
-                [Cell(m.label, sub=self._part(m)), self._show(m, self.figures.now.totals[m.name]),
-                 self._before(m), Cell(size, tone), Cell(reading, tone)]
-            )  # fmt: skip
+        """Every metric of the month, against the month before where there is one."""
+        first = [Column("Metric", "left", True), Column(_capital(self.during))]
+        if self.figures.before is None:
+            alone: list[list[Cell | str]] = [self._result(m) for m in self.known]
+            note = f"Nothing to compare with: no delivery is known for {self.versus}. "
+            return report.cells(first, alone, note=f"{note}Ratios are sums over sums.")
+        against = [Column(_capital(self.versus)), Column("Change"), Column("Reading", "left")]
         return report.cells(
-            columns, rows,
+            [*first, *against], [[*self._result(m), *self._against(m)] for m in self.known],
             note="Coloured where a change leaves this client's usual day-to-day variation. "
             "Ratios are sums over sums.",
         )  # fmt: skip
+
+    def _result(self, metric: MetricDef) -> list[Cell | str]:
+        value = self._show(metric, self.figures.now.totals[metric.name])
+        return [Cell(metric.label, sub=self._part(metric)), value]
+
+    def _against(self, metric: MetricDef) -> list[Cell | str]:
+        change = self.change(metric)
+        if change.relative is None:
+            return [self._before(metric), MISSING, ""]
+        arrow, _, _ = change_words(change)
+        tone = _TONES.get(change.verdict, "soft")
+        size = Cell(f"{arrow} {percent(change.relative)}", tone)
+        return [self._before(metric), size, Cell(_READINGS[change.verdict], tone)]
 
     def trend(self) -> Block:
         """Spend and the main result, day by day."""
@@ -168,7 +174,10 @@ class Section:
         shown = [METRICS[n] for n in CAMPAIGN_COLUMNS if METRICS[n] in self.known]
         top = self.campaigns.top(MOST_CAMPAIGNS, "spend")
         total = self.campaigns.total()
-        rows = [self._campaign(str(r["campaign_name"]), r, total, shown) for _, r in top.iterrows()]
+        rows = [
+            self._campaign(shorten(str(r["campaign_name"]), 100), r, total, shown)
+            for _, r in top.iterrows()
+        ]
         rest = self.campaigns[~self.campaigns.index.isin(top.index)]
         if len(rest):
             rows.append(
@@ -199,7 +208,7 @@ class Section:
     def _adds_up(self, count: int, total: pd.Series[float]) -> str:
         spend = self.figures.now.totals["spend"]
         words = (
-            f"All {count} campaigns with delivery. Amounts and counts are sums; rates and costs "
+            f"Campaigns with delivery: {count}. Amounts and counts are sums; rates and costs "
             "are recomputed from sums."
         )
         missing = spend - float(total["spend"])

@@ -71,18 +71,18 @@ def trend(
     with house_style():
         panels = 1 if lower is None else 2
         figure, found = plt.subplots(
-            panels, 1, figsize=(WIDTH, 1.0 + 1.35 * panels), sharex=True, squeeze=False,
+            panels, 1, figsize=(WIDTH, 0.75 + 1.15 * panels), sharex=True, squeeze=False,
             gridspec_kw={"hspace": 0.42},
         )  # fmt: skip
         axes = found[:, 0]
         axes[0].bar(days.index, days[upper.name], width=0.72, color=color, linewidth=0, zorder=2)
-        _panel(axes[0], upper, currency, zero=True)
+        _panel(axes[0], upper, currency, days[upper.name].max())
         if lower is not None:
             values = days[lower.name]
             axes[1].plot(
                 days.index, values, color=color, linewidth=1.5, marker="o", markersize=2.6, zorder=2
             )
-            _panel(axes[1], lower, currency, zero=True)
+            _panel(axes[1], lower, currency, values.max())
         for moment in breaks:
             for drawn in axes:
                 drawn.axvline(moment, color=SOFT, linewidth=0.8, linestyle=(0, (3, 2)))
@@ -99,15 +99,15 @@ def _tick_days(days: Sequence[Any]) -> list[Any]:
     return list(days[::step])
 
 
-def _panel(axes: Axes, metric: MetricDef, currency: str, zero: bool) -> None:
+def _panel(axes: Axes, metric: MetricDef, currency: str, highest: float) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: axis(metric, v, currency)))
     axes.grid(axis="y", zorder=0)
     axes.set_axisbelow(True)
-    if zero:
-        axes.set_ylim(bottom=0)
+    # Reason: amounts and ratios start at zero, and the highest keeps clear of the title.
+    axes.set_ylim(0, highest * 1.12 if highest > 0 else 1)
     unit = f", {currency}" if metric.is_money else ""
     axes.set_title(f"{metric.label}{unit}", loc="left", fontsize=FONT_SIZE, color=SOFT, pad=7)
 
@@ -138,6 +138,8 @@ def intervals(result: ArmComparison, color: str) -> Figure:
         axes.set_ylim(-1, 1.4)
         axes.set_yticks([])
         axes.xaxis.set_major_formatter(lambda v, _: f"{v:+.0f} %".replace("-", "−") if v else "0")
-        axes.text(0, 1.25, " no difference", color=SOFT, va="top")
+        axes.annotate(
+            "no difference", (0, 1.25), (4, 0), textcoords="offset points", color=SOFT, va="top"
+        )
         figure.subplots_adjust(left=0.01, right=0.99, top=0.98, bottom=0.2)
     return figure

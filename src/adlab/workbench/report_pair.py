@@ -10,6 +10,7 @@ import pandas as pd
 
 from adlab.core.metrics import METRICS
 from adlab.core.periods import DateRange
+from adlab.reports.blocks import shorten
 from adlab.ui.brand import make_brand
 from adlab.ui.formats import MISSING, show, span
 from adlab.workbench import report, report_charts
@@ -24,7 +25,7 @@ _HEADLINES = {
     "no difference shown": "No difference between A and B is shown",
     "not enough data": "Not enough data to tell A from B",
 }  # fmt: skip
-_ARM_METRICS = ("spend", "impressions", "link_clicks", "link_ctr", "purchases", "cvr", "cpa")
+_ARM_METRICS = ("spend", "impressions", "link_clicks", "link_ctr", "purchases", "cpa")
 
 
 def pair(client: Client, a: str, b: str, metric: str = "cvr") -> list[Block]:
@@ -44,13 +45,14 @@ def pair(client: Client, a: str, b: str, metric: str = "cvr") -> list[Block]:
     rate = METRICS[_name(metric)]
     color = make_brand(client.info.name, client.slug, client.info.brand).colors.light
     days = _days(client, a, b)
+    names = [shorten(label, 60) for label in result.labels]
     when = span(days) if days else "no common days"
     blocks = [
         report.heading("A against B"),
         report.text("{verdict}. {reason}", "lead", verdict=_HEADLINES[result.verdict],
                     reason=result.reason),
-        report.text("{rate}: A {a}, B {b}. {lift} {when}.", rate=rate.label, a=result.labels[0],
-                    b=result.labels[1], lift=_lift(result), when=f"Common days: {when}"),
+        report.text("{rate}: A {a}, B {b}. {lift} {when}.", rate=rate.label, a=names[0],
+                    b=names[1], lift=_lift(result), when=f"Common days: {when}"),
         _arms(client, result, days, a, b),
     ]  # fmt: skip
     if math.isfinite(result.lift) and not all(math.isnan(v) for v in result.interval):
@@ -70,16 +72,16 @@ def _lift(result: ArmComparison) -> str:
     low, high = (_signed(v) for v in result.interval)
     return (
         f"B over A {_signed(result.lift)} ({result.confidence_level:.0%} interval {low} to {high})"
-        f", p = {_p(result.p_value)}."
-    ).replace("95%", "95\u202f%")
+        f", p\u00a0=\u00a0{_p(result.p_value)}."
+    )
 
 
 def _arms(
     client: Client, result: ArmComparison, days: DateRange | None, a: str, b: str
 ) -> Block:  # fmt: skip
-    columns = [Column("", "left", True), Column("A"), Column("B")]
+    columns = [Column("", "left"), Column("A", wide=True), Column("B", wide=True)]
     rows: list[list[Cell | str]] = [
-        ["Campaign", *(Cell(label) for label in result.labels)],
+        ["Campaign", *(shorten(label, 100) for label in result.labels)],
         ["Days", *(f"{d}" for d in result.days)],
     ]
     if days is not None:
