@@ -22,6 +22,7 @@ from adlab.ui.client_board import Part, draw_client, draw_message, part_of
 from adlab.ui.figures import Campaigns
 from adlab.ui.live import FEED
 from adlab.ui.pages import house_brand
+from adlab.ui.plan import Plan
 from adlab.ui.shared import Key, StillLoadingError
 from adlab.ui.table import page_of, pick
 from adlab.ui.visit import Visit, current_visit
@@ -33,6 +34,7 @@ from adlab.web.client_data import (
     load_changes,
     load_figures,
     load_freshness,
+    load_plans,
     load_trends,
 )
 from adlab.web.files import campaigns_file
@@ -100,6 +102,7 @@ class ClientBoard:
             self._part(scope, "figures", load_figures, max(wait, 2.0)),
             campaigns,
             self._trends(table, campaigns, asked, wait),
+            plans=self._plans(client.client_id, now, max(wait, 2.0)),
             reports=self._get(client.client_id, "reports", lambda: load_reports(
                 self.visit.reader, [client.client_id]).get(client.client_id, [])),
         )  # fmt: skip
@@ -144,6 +147,15 @@ class ClientBoard:
     def _get(self, client_id: int, what: str, load: Callable[[], Any]) -> Any:
         key = Key(self.visit.viewer, client_id, (what,))
         return self.shared.get(key, load, ACCESS_WAIT, ttl=ACCESS_TTL)
+
+    def _plans(self, client_id: int, now: datetime, wait: float) -> Part[list[Plan]]:
+        key = Key(self.visit.viewer, client_id, ("plans",))
+        return part_of(
+            lambda: self.shared.get(
+                key, lambda: load_plans(self.visit.reader, client_id, now), wait
+            ),
+            lambda: self.shared.last(key),
+        )
 
     def _trends(
         self, scope: Scope, campaigns: Part[Campaigns], asked: Address, wait: float

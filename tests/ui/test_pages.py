@@ -47,7 +47,7 @@ def test_every_name_is_escaped(figures: Figures, campaigns: Campaigns) -> None:
 def test_every_region_is_drawn(figures: Figures, campaigns: Campaigns) -> None:
     drawn = _draw(Part([figures], "ready"), Part(campaigns, "ready"))
     assert tuple(drawn.regions) == REGIONS
-    assert all(text for name, text in drawn.regions.items() if name != "reports")
+    assert all(text for name, text in drawn.regions.items() if name not in ("plan", "reports"))
     assert not drawn.pending
     assert 'data-kpi="spend">€3,000</span>' in drawn.regions["tiles"]
 

@@ -17,6 +17,7 @@ from adlab.ui.brand import Brand
 from adlab.ui.figures import Campaigns, Figures, Freshness
 from adlab.ui.formats import day, since, span
 from adlab.ui.pages import render
+from adlab.ui.plan import Plan, make_plan
 from adlab.ui.places import places
 from adlab.ui.published import Report
 from adlab.ui.shared import StillLoadingError
@@ -29,7 +30,7 @@ from adlab.ui.wire import Drawn
 from adlab.ui.wording import headline
 
 T = TypeVar("T")
-REGIONS = ("header", "strip", "lead", "controls", "tiles", "trend", "campaigns", "reports")
+REGIONS = ("header", "strip", "lead", "controls", "tiles", "plan", "trend", "campaigns", "reports")
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,10 @@ def draw_client(
     campaigns: Part[Campaigns],
     trends: Part[pd.DataFrame],
     reports: Sequence[Report] = (),
+    plans: Part[list[Plan]] | None = None,
 ) -> Drawn:
     """Draw the whole board."""
+    plan = _plan(plans or Part([], "ready"))
     before = address.before(period)
     before = before if fresh.reaches(before) else None
     strip = make_strip(fresh, period, before, now)
@@ -89,11 +92,12 @@ def draw_client(
     }
     if empty is not None:
         regions |= {"lead": render("empty", notes=notes, **empty), "tiles": "", "trend": "",
-                    "campaigns": ""}  # fmt: skip
+                    "campaigns": "", "plan": plan if started else ""}  # fmt: skip
     else:
         regions |= {
             "lead": _lead(figures, address, notes),
             "tiles": _tiles(figures, address, strip.stale),
+            "plan": plan,
             "trend": _trend(figures, address),
             "campaigns": _campaigns(campaigns, trends, address),
         }
@@ -202,6 +206,11 @@ def _tiles(figures: Part[list[Figures]], address: Address, stale: bool) -> str:
             labels=[METRICS[n].label for n in addresses.METRICS],
         )
     )  # fmt: skip
+
+
+def _plan(plans: Part[list[Plan]]) -> str:
+    lines = make_plan(plans.value or [])
+    return str(render("plan", lines=lines, state=plans.state, age=plans.age))
 
 
 def _trend(figures: Part[list[Figures]], address: Address) -> str:

@@ -43,6 +43,7 @@ class Figures:
         before: The days to compare with, or None.
         today: Metric values of today so far, when it lies outside `now`.
         step: Days in a drawn step.
+        goals: Metric → what it should reach.
     """
 
     currency: str
@@ -50,6 +51,7 @@ class Figures:
     before: Span | None = None
     today: Mapping[str, float] = field(default_factory=dict)
     step: int = 1
+    goals: Mapping[str, float] = field(default_factory=dict)
 
     def change(self, metric: str) -> float | None:
         """Relative change against the days before; None when either is unknown or was zero."""

@@ -16,6 +16,7 @@ from adlab.ui.variation import Verdict, judge
 from adlab.ui.wording import change_words
 
 WIDTH, HEIGHT = 120, 32
+GOAL_DAYS = 7
 # Above this a ratio speaks for the whole.
 WHOLE = 0.95
 
@@ -46,6 +47,7 @@ class Tile:
         spark: The days as a line, or None.
         link: Address that shows this metric in the chart.
         selected: Whether the chart shows it.
+        goal: What it should reach and whether it does, or "".
     """
 
     name: str
@@ -60,6 +62,7 @@ class Tile:
     spark: Sparkline | None
     link: str
     selected: bool
+    goal: str = ""
 
 
 def make_tiles(figures: Figures, address: Address) -> list[Tile]:
@@ -91,7 +94,25 @@ def _tile(metric: MetricDef, figures: Figures, address: Address) -> Tile:
         arrow=arrow, change=words, verdict=verdict, why=why, was=was,  # type: ignore[arg-type]
         definition=define(metric, figures), spark=sparkline(metric, figures),
         link=address.link(metric=metric.name), selected=address.metric == metric.name,
+        goal="" if address.campaigns else goal_words(metric, figures),
     )  # fmt: skip
+
+
+def goal_words(metric: MetricDef, figures: Figures) -> str:
+    """`goal 3.00, met`; "" where there is none, or nothing that could be held against it.
+
+    Only ratios of a week or more: a sum grows with the days, and a ratio of two days is chance.
+    """
+    target, value = figures.goals.get(metric.name), figures.now.totals.get(metric.name)
+    if target is None or value is None or not is_known(value):
+        return ""
+    if metric.kind != "ratio" or figures.now.period.days < GOAL_DAYS:
+        return ""
+    words = f"goal {show(metric, target, figures.currency)}"
+    if metric.better == "neither":
+        return words
+    met = value >= target if metric.better == "up" else value <= target
+    return f"{words}, {'met' if met else 'missed'}"
 
 
 def define(metric: MetricDef, figures: Figures) -> str:

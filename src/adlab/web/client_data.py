@@ -15,10 +15,13 @@ import pandas as pd
 from adlab.core.entities import Level
 from adlab.core.metrics import METRICS, MetricDef, metrics
 from adlab.core.periods import RESTATEMENT_DAYS, DateRange, today_in
+from adlab.services.budgets import evaluate_budgets
 from adlab.services.insights import InsightsQuery, load_rows, newest_day, sum_rows, values
+from adlab.storage.plans import load_goals
 from adlab.storage.tenancy import Reader
 from adlab.ui.address import METRICS as SHOWN
 from adlab.ui.figures import Campaigns, Figures, Freshness, Span
+from adlab.ui.plan import Plan
 
 # Beside the shown ones, what a change of ROAS or cost per purchase is explained by.
 LOADED: tuple[MetricDef, ...] = metrics((*SHOWN, "cvr", "aov", "cpm"))
@@ -70,9 +73,27 @@ def load_figures(reader: Reader, scope: Scope) -> list[Figures]:
                 if len(current)
                 else {},
                 step,
+                load_goal_targets(reader, scope.client_id, str(currency)),
             )
         )  # fmt: skip
     return found
+
+
+def load_plans(reader: Reader, client_id: int, now: datetime) -> list[Plan]:
+    """Budgets that cover the current day, of the whole client before those of its accounts."""
+    return [
+        Plan(p.account, p.budget.currency, p.budget.period, p.today, p.pacing, p.budget.note or "")
+        for p in evaluate_budgets(reader, [client_id], now)
+    ]
+
+
+def load_goal_targets(reader: Reader, client_id: int, currency: str) -> dict[str, float]:
+    """Metric → what it should reach; amounts only in this currency."""
+    return {
+        g.metric: float(g.target)
+        for g in load_goals(reader, [client_id])
+        if g.metric in METRICS and g.currency in (None, currency)
+    }
 
 
 def load_currencies(reader: Reader, client_id: int) -> dict[int, str]:

@@ -121,5 +121,7 @@ def provenance(attrs: dict[Any, Any]) -> Provenance:
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:
-    written: bytes = pd.DataFrame(frame).to_parquet(None)
+    plain = pd.DataFrame(frame)
+    plain.attrs = dict(frame.attrs)
+    written: bytes = plain.to_parquet(None)
     return written
