@@ -39,6 +39,13 @@ def configure(level: str = "warning") -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger("adlab").setLevel(level.upper())
-    # Reason: httpx logs each URL at info, and ours carry tokens in the query.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("httpcore").setLevel(logging.WARNING)
+    keep_addresses_out()
+
+
+def keep_addresses_out() -> None:
+    """Have the HTTP client log warnings only, whatever else is logged.
+
+    Reason: it logs each URL at info, and those of Meta's token check carry a token in the query.
+    """
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)

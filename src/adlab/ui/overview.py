@@ -193,7 +193,7 @@ def _average_card(figures: OverviewFigures | None, in_one: InOne) -> Card:
     counts = tuple(_clients_word(figures.holders[c]) for c in held)
     if len(held) == 1:
         return Card(TITLES[3], values, f"over {counts[0]} with accounts in {held[0]}", tip)
-    note = "over the clients with accounts in each currency"
+    note = "each over its own clients"
     return Card(TITLES[3], values or ("–",), note if values else "", tip, counts)
 
 

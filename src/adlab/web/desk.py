@@ -34,9 +34,11 @@ from adlab.core.errors import (
     ConflictError,
     EmbeddedServerError,
     MetaError,
+    RejectedRequestError,
     UnknownObjectError,
 )
 from adlab.core.roles import Right, has_right
+from adlab.logs import keep_addresses_out
 from adlab.services.access import MetaAccess, connect_account
 from adlab.storage.clients import load_clients, store_client
 from adlab.storage.engine import transaction
@@ -94,6 +96,8 @@ def make_desk(parts: DeskParts, key: str) -> Starlette:
     """
     if len(key) < 32:
         raise ValueError("the desk's key has at least 32 characters")
+    # Reason: whoever hosts the desk may have set up logging in a way of their own.
+    keep_addresses_out()
 
     def route(path: str, work: Work) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -116,7 +120,8 @@ async def _serve(request: Request, parts: DeskParts, key: str, work: Work) -> Re
         found = {"error": refused.error, "remedy": refused.remedy, "field": refused.field}
         status = refused.status
     except MetaError as error:
-        found = {"error": error.message, "remedy": error.remedy, "field": "token"}
+        field = "account" if isinstance(error, RejectedRequestError) else "token"
+        found = {"error": _stopped(error.message), "remedy": error.remedy, "field": field}
         status = 422
     except AdlabError as error:
         log.warning("desk_failed work=%s error=%s", work.__name__, type(error).__name__)
@@ -205,7 +210,11 @@ def _field_of(error: ValueError) -> str:
 
 def _sentence(error: ValueError) -> str:
     text = str(error).replace("a slug", "an address")
-    return f"{text[:1].upper()}{text[1:]}".rstrip(".") + "."
+    return _stopped(f"{text[:1].upper()}{text[1:]}")
+
+
+def _stopped(text: str) -> str:
+    return text if text.rstrip().endswith((".", "!", "?", "…")) else f"{text.rstrip()}."
 
 
 def free_slug(name: str, taken: set[str]) -> str:
