@@ -19,6 +19,7 @@ class Line:
         before: Spend in the days compared with; NaN when nothing is known.
         days: Spend per day of the period; NaN where nothing is known.
         days_before: The same of the days compared with.
+        parts: The sums the values were made of (`m_…`, `n_…`, `d_…`).
     """
 
     currency: str
@@ -26,6 +27,7 @@ class Line:
     before: float
     days: tuple[float, ...]
     days_before: tuple[float, ...]
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def spend(self) -> float:

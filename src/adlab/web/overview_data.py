@@ -60,22 +60,28 @@ def _inside(rows: pd.DataFrame, period: DateRange) -> pd.Series[bool]:
 def _lines(
     now: pd.DataFrame, old: pd.DataFrame, scope: OverviewScope
 ) -> dict[int, tuple[Line, ...]]:
-    summed = values(sum_rows(now, ["client_id", "currency"]), LOADED)
+    parts = sum_rows(now, ["client_id", "currency"])
+    summed = values(parts, LOADED)
     before = sum_rows(old, ["client_id", "currency"])["m_spend"]
     days, days_before = _wide(now, scope.period), _wide(old, scope.before)
     found: dict[int, list[Line]] = {}
     for key in sorted({*summed.index, *before.index}):
         client_id, currency = int(key[0]), str(key[1])
-        row = summed.loc[key] if key in summed.index else None
+        known = key in summed.index
         found.setdefault(client_id, []).append(
             Line(
                 currency,
-                {} if row is None else {str(k): float(v) for k, v in row.items()},
+                _plain_row(summed.loc[key]) if known else {},
                 float(before.get(key, float("nan"))),
                 days.get(key, ()), days_before.get(key, ()),
+                _plain_row(parts.loc[key]) if known else {},
             )
         )  # fmt: skip
     return {i: tuple(lines) for i, lines in found.items()}
+
+
+def _plain_row(row: pd.Series[float]) -> dict[str, float]:
+    return {str(k): float(v) for k, v in row.items()}
 
 
 def _wide(rows: pd.DataFrame, period: DateRange) -> dict[tuple[int, str], tuple[float, ...]]:

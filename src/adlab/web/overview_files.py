@@ -44,6 +44,10 @@ def overview_table(
         dtype=object,
     )
     values = pd.DataFrame({m.name: [_value(line, m.name) for _, line in rows] for m in WRITTEN})
+    names = sorted({n for _, line in rows if line is not None for n in line.parts})
+    parts = pd.DataFrame(
+        [{} if line is None else dict(line.parts) for _, line in rows], columns=names, dtype=float
+    )
     more = pd.DataFrame(
         {
             "spend_before": [_UNKNOWN if line is None else line.before for _, line in rows],
@@ -61,7 +65,7 @@ def overview_table(
         f"{search}, status {address.status}; compared with {figures.before.since} to "
         f"{figures.before.until}; written {now.isoformat(timespec='seconds')}",
     )  # fmt: skip
-    return Table(labels, currencies, WRITTEN, values, source, more=more)
+    return Table(labels, currencies, WRITTEN, values, source, parts, more)
 
 
 def _value(line: Line | None, name: str) -> float:
