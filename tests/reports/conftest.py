@@ -10,8 +10,12 @@ from pypdf import PdfReader
 from sqlalchemy import Engine
 
 from adlab.services.reporting import Rendered, ReportRequest, render_report
+from adlab.storage.access import create_credential
+from adlab.storage.engine import libpq_url, transaction
 from adlab.storage.engine import owner_engine as make_engine
 from adlab.storage.migrate import migrate
+from adlab.storage.tenancy import LoginReader
+from adlab.workbench import Workbench
 from tests.conftest import create_database, drop_database
 from tests.reports.seed import NOW, fill
 
@@ -23,9 +27,20 @@ def report_engine(plain_server: str) -> Iterator[Engine]:
     migrate(url)
     engine = make_engine(url)
     fill(engine)
+    _plan(engine)
     yield engine
     engine.dispose()
     drop_database(plain_server, url)
+
+
+def _plan(engine: Engine) -> None:
+    """A budget and a goal of the client in yen, set by the analyst."""
+    with transaction(engine) as c:
+        login, password = create_credential(c, "Ann")
+    lab = Workbench(LoginReader(libpq_url(engine.url.set(username=login, password=password))))
+    lab.budgets.set([{"client": "tokyo", "amount": 6_000_000, "month": "2026-10"}])
+    lab.goals.set([{"client": "tokyo", "metric": "roas", "target": 2.5}])
+    lab.close()
 
 
 Render = Callable[..., Rendered]

@@ -55,6 +55,14 @@ def test_yen_has_no_decimals_and_small_campaigns_stand_in_one_row(render: Render
     assert "against 1 Sep – 30 Sep 2026 (30 days)" in text
 
 
+def test_budgets_and_goals_stand_where_they_are_set(render: Render) -> None:
+    text = " ".join(pages_of(render("tokyo").path)).replace("\u202f", " ")
+    spent = "Budget, 1 Oct – 31 Oct 2026: spent ¥5,468,400 of ¥6,000,000 (91 %), as planned."
+    assert spent in text
+    assert "Goal for ROAS: 2.50; missed with 2.01." in text
+    assert "Budget" not in " ".join(pages_of(render("acme").path))
+
+
 def test_hostile_names_are_read_as_written_and_currencies_stay_apart(render: Render) -> None:
     pages = pages_of(render("mixed").path)
     text = " ".join(pages).replace("\u200b", "")

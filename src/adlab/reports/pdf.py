@@ -38,23 +38,21 @@ def compile_pdf(source: str, created: datetime, *, fonts: Path = FONTS) -> bytes
             "typst is not installed, and makes the PDF.", "Install it: pip install typst"
         ) from None
     faces = font_files(fonts)
-    with (
-        tempfile.TemporaryDirectory(prefix="adlab-typst-") as empty,
-        tempfile.TemporaryDirectory(prefix="adlab-fonts-") as folder,
-    ):
+    with tempfile.TemporaryDirectory(prefix="adlab-typst-") as folder:
+        # Reason: a root with nothing but the document, and no packages: nothing else can be read
+        # or fetched.
+        root, near, none = (Path(folder) / n for n in ("document", "fonts", "packages"))
+        for made_here in (root, near, none):
+            made_here.mkdir()
         for face in faces:
-            shutil.copy(face, folder)
+            shutil.copy(face, near)
+        document = root / "report.typ"
+        document.write_text(source, encoding="utf-8")
         try:
             made = typst.compile(
-                source.encode(),
-                format="pdf",
-                # Reason: an empty root and an empty package path: nothing can be read or fetched.
-                root=empty,
-                package_path=empty,
-                package_cache_path=empty,
-                font_paths=[folder],
-                timestamp=_to_the_second(created),
-            )
+                document, format="pdf", root=root, package_path=none, package_cache_path=none,
+                font_paths=[near], timestamp=_to_the_second(created),
+            )  # fmt: skip
         except (typst.TypstError, RuntimeError, ValueError) as error:
             raise DeliveryError(
                 f"The report could not be typeset: {_short(error)}.",

@@ -28,7 +28,7 @@ _SAFE_LINK = re.compile(r"^(https?://|mailto:)", re.IGNORECASE)
 _MARKDOWN = "markdown-raw_html-raw_tex-raw_attribute-native_divs-native_spans"
 
 
-class TypstExporter(Exporter):
+class TypstExporter(Exporter):  # type: ignore[misc]  # Reason: nbconvert has no types.
     """Turns an executed notebook into a Typst document that needs no other file."""
 
     show_code = Bool(False, help="Show the source of code cells.").tag(config=True)

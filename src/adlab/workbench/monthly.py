@@ -29,6 +29,7 @@ from adlab.ui.formats import MISSING, day, is_known, percent, show, span
 from adlab.ui.variation import Change, judge
 from adlab.ui.wording import change_words, finding
 from adlab.workbench import report, report_charts
+from adlab.workbench.monthly_plans import plan_sentences
 from adlab.workbench.report import Block, Cell, Column
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Section:
         during: The month in words.
         versus: What it is compared with, in words.
         color: The client's colour.
+        plans: How it stands against budgets and goals, a sentence each.
     """
 
     currency: str
@@ -73,11 +75,16 @@ class Section:
     during: str
     versus: str
     color: str
+    plans: tuple[str, ...] = ()
 
     @property
     def finding(self) -> str:
         """How it went, in one sentence; bad news first."""
         return finding(self.figures, self.during, self.versus)
+
+    def against_plans(self) -> list[Block]:
+        """How it stands against budgets and goals; nothing where none are set."""
+        return [report.text("{sentence}", sentence=s) for s in self.plans]
 
     @property
     def known(self) -> list[MetricDef]:
@@ -372,7 +379,8 @@ def open_month(lab: Workbench, client: str = "", period: str = "last_month") -> 
         ids = list(accounts.index[accounts["currency"] == currency])
         section = _section(lab, who, currency, ids, days, before)
         if section is not None:
-            found.append(Section(currency, *section, during, versus, brand.colors.light))
+            sentences = plan_sentences(lab, who, section[2], days)
+            found.append(Section(currency, *section, during, versus, brand.colors.light, sentences))
     return Month(
         who, days, before, not over, tuple(found),
         date.fromisoformat(who.settled_through(lab.now())),

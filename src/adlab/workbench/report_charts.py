@@ -70,6 +70,7 @@ def trend(
 
     with house_style():
         panels = 1 if lower is None else 2
+        figure: Figure
         figure, found = plt.subplots(
             panels, 1, figsize=(WIDTH, 0.75 + 1.15 * panels), sharex=True, squeeze=False,
             gridspec_kw={"hspace": 0.42},
@@ -117,6 +118,7 @@ def intervals(result: ArmComparison, color: str) -> Figure:
     import matplotlib.pyplot as plt
 
     with house_style():
+        figure: Figure
         figure, axes = plt.subplots(figsize=(WIDTH, 1.05))
         low, high = (v * 100 for v in result.interval)
         at = result.lift * 100
