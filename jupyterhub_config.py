@@ -1,12 +1,62 @@
-"""JupyterHub for one machine: people, workspaces and roles arrive with the hub's own issue.
+"""JupyterHub for one machine: one login for boards, pages and notebooks.
 
-Assignments only; logic lives in `adlab.hub`. Until that room opens, this file starts a plain hub
-on loopback that lets nobody in by accident.
+Assignments only; logic lives in `adlab.hub`. Started by `adlab hub` (or `adlab demo`), which also
+starts the proxy, the boards and the web endpoints around it.
 """
 
-c = get_config()  # type: ignore[name-defined]  # noqa: F821
+from adlab.hub import doors, plan, roles, services, spawning
+from adlab.hub.authenticator import AdlabAuthenticator
+from adlab.hub.look import template_paths, template_values
 
-# Reason: plain http is for this machine only; put a TLS proxy in front for anything else.
-c.JupyterHub.bind_url = "http://127.0.0.1:8000/"
-# Reason: since JupyterHub 5 nobody is allowed unless named; an empty set keeps it that way.
-c.Authenticator.allowed_users = set()
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+here = plan.read_plan()
+
+# --- addresses --------------------------------------------------------------------------------
+c.JupyterHub.bind_url = here.bind_url
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{here.hub_port}"
+# Reason: the proxy is started beside the hub, so that boards stay reachable when the hub is not.
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = here.proxy_api_url
+c.ConfigurableHTTPProxy.auth_token = here.proxy_token
+
+# --- state ------------------------------------------------------------------------------------
+c.JupyterHub.db_url = f"sqlite:///{here.folder}/jupyterhub.sqlite"
+c.JupyterHub.cookie_secret_file = f"{here.folder}/jupyterhub_cookie_secret"
+# Reason: sessions end after twelve hours, whatever happened in between.
+c.JupyterHub.cookie_max_age_days = 0.5
+c.JupyterHub.cleanup_servers = True
+c.JupyterHub.shutdown_on_logout = False
+
+# --- people -----------------------------------------------------------------------------------
+c.JupyterHub.authenticator_class = AdlabAuthenticator
+# Reason: everyone the store knows may log in; the authenticator asks nobody else.
+c.Authenticator.allow_all = True
+c.Authenticator.manage_groups = True
+# Reason: a person who is disabled, or whose role changed, is noticed within a minute.
+c.Authenticator.auth_refresh_age = 60
+c.Authenticator.refresh_pre_spawn = True
+c.JupyterHub.load_roles = roles.load_roles()
+c.JupyterHub.services = services.services(here)
+c.JupyterHub.oauth_require_pkce = True
+c.JupyterHub.default_url = doors.landing
+c.JupyterHub.redirect_to_server = False
+
+# --- servers ----------------------------------------------------------------------------------
+c.JupyterHub.spawner_class = spawning.AdlabSpawner
+c.JupyterHub.allow_named_servers = False
+c.JupyterHub.concurrent_spawn_limit = 10
+c.Spawner.cmd = spawning.command()
+c.Spawner.args = spawning.arguments()
+c.SimpleLocalProcessSpawner.home_dir_template = spawning.folder_of_people()
+c.Spawner.notebook_dir = spawning.folder_of_people()
+c.Spawner.default_url = f"/lab/tree/{spawning.FIRST_PAGE}"
+c.Spawner.pre_spawn_hook = spawning.pre_spawn
+c.Spawner.post_stop_hook = spawning.post_stop
+# Reason: the hub's own variables hold the owner's secrets; a server gets these and no others.
+c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "CONDA_ROOT"]
+c.Spawner.start_timeout = 120
+c.Spawner.http_timeout = 90
+
+# --- look -------------------------------------------------------------------------------------
+c.JupyterHub.template_paths = template_paths()
+c.JupyterHub.template_vars = template_values(here)

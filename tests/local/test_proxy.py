@@ -226,3 +226,72 @@ def test_a_target_that_is_down_gets_a_friendly_page(accept: str, kind: str) -> N
         assert b"adlab doctor" in answer.body
 
     with_proxy(test)
+
+
+def api_call(method: str, path: str, token: str = "secret", body: str | None = None) -> Any:
+    """One call to the interface of a proxy whose "/fixed" is fixed."""
+
+    async def main() -> Any:
+        sockets, port = bind_unused_port()
+        server = HTTPServer(build_api(TABLE[0], "secret"))
+        server.add_socket(sockets)
+        try:
+            return await AsyncHTTPClient().fetch(
+                HTTPRequest(
+                    f"http://127.0.0.1:{port}/api/routes{path}",
+                    method=method,
+                    body=body,
+                    headers={"Authorization": f"token {token}"},
+                    allow_nonstandard_methods=True,
+                ),
+                raise_error=False,
+            )
+        finally:
+            server.stop()
+
+    return asyncio.run(main())
+
+
+TABLE: list[Routes] = [Routes()]
+
+
+def test_a_hub_adds_lists_and_removes_routes() -> None:
+    TABLE[0] = Routes({"/fixed": "http://fixed"})
+    body = '{"target": "http://127.0.0.1:9", "jupyterhub": true, "user": "ann"}'
+    assert api_call("POST", "/user/ann%40x", body=body).code == 201
+    assert TABLE[0].find("/user/ann%40x/lab") == "http://127.0.0.1:9"
+    assert TABLE[0].find("/user/ann@x/lab") == "http://127.0.0.1:9"
+    assert TABLE[0].find("/user/ann@xy") is None
+    listed = json.loads(api_call("GET", "").body)
+    assert set(listed) == {"/user/ann@x"}
+    assert listed["/user/ann@x"]["user"] == "ann"
+    assert listed["/user/ann@x"]["last_activity"].endswith("Z")
+    assert api_call("DELETE", "/user/ann@x").code == 204
+    assert api_call("DELETE", "/user/ann@x").code == 404
+    assert TABLE[0].find("/user/ann@x") is None
+
+
+def test_fixed_routes_hold_whatever_the_hub_says() -> None:
+    TABLE[0] = Routes({"/fixed": "http://fixed"})
+    assert json.loads(api_call("GET", "").body) == {}
+    body = '{"target": "http://elsewhere", "jupyterhub": true}'
+    assert api_call("POST", "/fixed", body=body).code == 201
+    assert TABLE[0].find("/fixed/a") == "http://fixed"
+    assert json.loads(api_call("GET", "").body)["/fixed"]["target"] == "http://fixed"
+    assert api_call("DELETE", "/fixed").code == 204
+    assert TABLE[0].find("/fixed/a") == "http://fixed"
+
+
+def test_who_does_not_know_the_secret_changes_nothing() -> None:
+    TABLE[0] = Routes()
+    for token in ("", "wrong", "secret2"):
+        assert api_call("POST", "/a", token=token, body='{"target": "http://x"}').code == 403
+    for body in ("", "no json", "[]", "{}", '{"target": "ftp://x"}'):
+        assert api_call("POST", "/a", body=body).code == 400
+    assert TABLE[0].find("/a") is None
+
+
+def test_a_table_without_a_rest_finds_nothing_elsewhere() -> None:
+    assert Routes({"/a/b": "b"}).find("/a") is None
+    assert Routes({"/a/b": "b"}).find("/a/b/") == "b"
+    assert Routes({"/": "rest"}).find("") == "rest"

@@ -24,16 +24,30 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from adlab.cli import accounts, clients, demo, imports, match, report, servers, sync, users
+    from adlab.cli import (
+        accounts,
+        clients,
+        demo,
+        fx,
+        hub,
+        imports,
+        match,
+        report,
+        servers,
+        sync,
+        users,
+    )  # fmt: skip
 
     app.add_typer(clients.app, name="client")
     app.add_typer(accounts.app, name="account")
     app.add_typer(users.app, name="user")
     app.add_typer(imports.app, name="import")
+    app.add_typer(fx.app, name="fx")
     app.add_typer(report.app, name="report")
     app.command("sync")(sync.sync)
     app.command("match")(match.match)
     app.command("demo")(demo.demo)
+    app.command("hub")(hub.hub)
     for command in servers.COMMANDS:
         app.command(command.__name__)(command)
 

@@ -76,6 +76,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._children: dict[str, Child] = {}
+        self._starts: dict[str, Callable[[], Child]] = {}
         self._lock = threading.RLock()
         self._guard: subprocess.Popen[bytes] | None = None
 
@@ -127,23 +128,44 @@ class Supervisor:
                 ended then, and the message ends with its last lines.
             ValueError: If a child of that name runs already.
         """
-        with self._lock:
-            if name in self._children:
-                raise ValueError(f"a child named {name!r} runs already")
-            child = self._spawn(name, arguments, log, environment, cwd)
-            self._children[name] = child
-        try:
-            self._wait_ready(child, _readiness(child, ready, ready_line, ready_url), timeout)
-        except BaseException:
-            self.stop(name)
-            raise
-        return child
+
+        def begin() -> Child:
+            with self._lock:
+                if name in self._children:
+                    raise ValueError(f"a child named {name!r} runs already")
+                child = self._spawn(name, arguments, log, environment, cwd)
+                self._children[name] = child
+            try:
+                self._wait_ready(child, _readiness(child, ready, ready_line, ready_url), timeout)
+            except BaseException:
+                self.stop(name)
+                raise
+            return child
+
+        self._starts[name] = begin
+        return begin()
+
+    def restart(self, name: str) -> Child:
+        """Start a child that has ended once more, as it was started before.
+
+        Raises:
+            EmbeddedServerError: As for `start`.
+            ValueError: If no child of that name was ever started.
+        """
+        if name not in self._starts:
+            raise ValueError(f"no child named {name!r} was started")
+        self.stop(name)
+        return self._starts[name]()
 
     def raise_if_dead(self) -> None:
         """Raise `EmbeddedServerError` if a child has ended by itself, with its last words."""
         for child in self.children:
             if child.process.poll() is not None:
                 raise _death(child)
+
+    def ended(self) -> tuple[Child, ...]:
+        """Children that have ended by themselves."""
+        return tuple(c for c in self.children if c.process.poll() is not None)
 
     def wait(self, stop: threading.Event, *, every: float = 0.5) -> None:
         """Watch until `stop` is set.

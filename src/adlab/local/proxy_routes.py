@@ -1,8 +1,8 @@
 """The proxy's table of routes, and the REST interface through which a hub changes it.
 
 The interface is the one of Jupyter's configurable-http-proxy (`/api/routes`), so that JupyterHub
-drives this proxy with its own client. Routes given on the command line are fixed: the hub neither
-sees nor removes them.
+drives this proxy with its own client. Routes given on the command line are fixed: they hold before
+the hub adds them and after it removes them.
 """
 
 from __future__ import annotations
@@ -47,33 +47,38 @@ class Routes:
 
     def find(self, path: str) -> str | None:
         """The target of a path; None when nothing lives there. Notes the activity."""
-        wanted = unquote(path)
-        while True:
-            route = self._routes.get(wanted or "/")
-            if route is not None:
-                route.last_activity = datetime.now(UTC)
-                return route.target
-            if wanted in ("", "/"):
-                return None
-            wanted = wanted.rstrip("/").rpartition("/")[0]
+        wanted = _clean(path)
+        while wanted != "/" and wanted not in self._routes:
+            wanted = _clean(wanted.rpartition("/")[0])
+        route = self._routes.get(wanted)
+        if route is None:
+            return None
+        route.last_activity = datetime.now(UTC)
+        return route.target
 
     def add(self, prefix: str, target: str, data: dict[str, Any]) -> None:
-        """Add or replace a route; a fixed one stays as it is."""
+        """Add or replace a route; of a fixed one, only what the hub notes about it."""
         key = _clean(prefix)
         known = self._routes.get(key)
-        if known is None or not known.fixed:
+        if known is not None and known.fixed:
+            known.data = data
+        else:
             self._routes[key] = Route(target, data)
 
     def remove(self, prefix: str) -> bool:
-        """Remove a route; False when there is none to remove."""
+        """Remove a route; False when there is none. A fixed one is only forgotten by the hub."""
         key = _clean(prefix)
-        if key not in self._routes or self._routes[key].fixed:
+        known = self._routes.get(key)
+        if known is None or (known.fixed and not known.data):
             return False
-        del self._routes[key]
+        if known.fixed:
+            known.data = {}
+        else:
+            del self._routes[key]
         return True
 
     def listed(self) -> dict[str, dict[str, Any]]:
-        """The routes that were added, as the hub expects them."""
+        """The routes that the hub added, or noted something about, as it expects them."""
         return {
             prefix: {
                 **route.data,
@@ -83,7 +88,7 @@ class Routes:
                 ),
             }
             for prefix, route in self._routes.items()
-            if not route.fixed
+            if route.data or not route.fixed
         }
 
 

@@ -20,7 +20,7 @@ from adlab.core.roles import Role
 from adlab.meta.objects import fetch_accounts
 from adlab.services.access import MetaAccess, connect_account
 from adlab.services.ingest import SyncRequest
-from adlab.storage import access, clients
+from adlab.storage import access, clients, passwords
 from adlab.storage.engine import transaction
 from adlab.storage.objects import load_accounts
 from adlab.storage.statements import statement
@@ -32,11 +32,29 @@ FIRST_DAYS = 62
 
 _COLOURS = ("#2456E6", "#0F766E", "#B4531F", "#7C3AED", "#BE185D", "#15803D", "#0369A1", "#A16207")
 
-# Who can look at the demo: name, role, how many clients (None: all, by role).
-PEOPLE: tuple[tuple[str, Role, int | None], ...] = (
-    ("Olivia (owner)", Role.OWNER, None),
-    ("Ann (analyst)", Role.ANALYST, 3),
-    ("Carl (client viewer)", Role.CLIENT_VIEWER, 1),
+
+@dataclass(frozen=True)
+class DemoPerson:
+    """Somebody who can look at the demo.
+
+    Attributes:
+        name: What people call them.
+        username: What they log in with.
+        role: Their role.
+        clients: First and last (excluded) of the agency's clients they are granted.
+    """
+
+    name: str
+    username: str
+    role: Role
+    clients: tuple[int, int] = (0, 0)
+
+
+PEOPLE = (
+    DemoPerson("Olivia (owner)", "olivia", Role.OWNER),
+    DemoPerson("Ann (analyst)", "ann", Role.ANALYST, (0, 3)),
+    DemoPerson("Ben (analyst)", "ben", Role.ANALYST, (2, 5)),
+    DemoPerson("Carl (client viewer)", "carl", Role.CLIENT_VIEWER, (0, 1)),
 )
 
 
@@ -95,18 +113,31 @@ def set_up(engine: Engine, vault: Vault, meta: MetaAccess, token: str) -> list[D
 def _people(engine: Engine, slugs: Sequence[str]) -> None:
     with transaction(engine) as connection:
         known = {r.name for r in connection.execute(statement("person_list"))}
-        for name, role, count in PEOPLE:
-            if name in known:
+        for person in PEOPLE:
+            if person.name in known:
                 continue
-            access.store_person(connection, name, role)
-            for slug in slugs[: count or 0]:
-                access.grant(connection, name, slug, role, reason="demo")
+            access.store_person(connection, person.name, person.role, person.username)
+            for slug in slugs[slice(*person.clients)]:
+                access.grant(connection, person.name, slug, person.role, reason="demo")
 
 
 def login_links(engine: Engine) -> list[tuple[str, str]]:
     """A fresh one-time token for each person of the demo: name, token."""
     with transaction(engine) as connection:
-        return [(name, access.create_login_link(connection, name)) for name, _, _ in PEOPLE]
+        return [(p.name, access.create_login_link(connection, p.name)) for p in PEOPLE]
+
+
+def set_passwords(engine: Engine, password: str) -> None:
+    """Give everybody of the demo the same password, for this run."""
+    with transaction(engine) as connection:
+        for person in PEOPLE:
+            passwords.set_password(connection, person.name, password)
+
+
+def reported_clients(known: Sequence[DemoClient]) -> list[str]:
+    """Whose last month the demo renders: the clients of the first analyst and of the viewer."""
+    granted = {c.slug for p in PEOPLE for c in known[slice(*p.clients)]}
+    return [c.slug for c in known if c.slug in granted]
 
 
 def first_look(today: date) -> SyncRequest:

@@ -50,7 +50,7 @@ def _hasher() -> PasswordHasher:
 
 @cache
 def _nobodys_hash() -> str:
-    return _hasher().hash("nobody has this password")
+    return str(_hasher().hash("nobody has this password"))
 
 
 def check_strength(password: str, username: str) -> str:

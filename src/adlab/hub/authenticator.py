@@ -1,0 +1,109 @@
+"""Who is it? Passwords, one-time links and invitations, all checked in the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from jupyterhub.auth import Authenticator
+from sqlalchemy import Connection, Engine
+from tornado.web import HTTPError
+
+from adlab.core.errors import AdlabError
+from adlab.core.roles import Right, has_right
+from adlab.hub.plan import read_plan
+from adlab.hub.roles import may_log_in
+from adlab.storage import passwords
+from adlab.storage.access import hash_token
+from adlab.storage.engine import owner_engine, transaction
+from adlab.storage.passwords import Known, LockedError
+from adlab.storage.statements import statement
+
+T = TypeVar("T")
+
+
+@cache
+def store() -> Engine:
+    """The owner's engine of the hub's process."""
+    return owner_engine(read_plan().database_url, pool_size=3)
+
+
+async def in_store(work: Callable[[Connection], T]) -> T:
+    """Do something in a transaction of the store, off the event loop.
+
+    Raises:
+        HTTPError: 503 when the store cannot be reached.
+    """
+
+    def run() -> T:
+        with transaction(store()) as connection:
+            return work(connection)
+
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, run)
+    except LockedError:
+        raise
+    except AdlabError as error:
+        raise HTTPError(503, "The store cannot be reached. Try again in a minute.") from error
+
+
+def model_of(known: Known) -> dict[str, Any] | None:
+    """What the hub keeps of a person; None for whom it does not serve."""
+    if not may_log_in(known.role):
+        return None
+    return {
+        "name": known.username,
+        "admin": has_right(known.role, Right.OPERATE),
+        "groups": [known.role],
+    }
+
+
+class AdlabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub is not followed
+    """Asks the store. Everyone it knows may log in; what they may do there their role says."""
+
+    async def authenticate(self, handler: Any, data: dict[str, Any]) -> dict[str, Any] | None:
+        """Check a login form, a link or an invitation just accepted.
+
+        Raises:
+            HTTPError: 403 with the reason when a name is locked, 503 without a store.
+        """
+        # Reason: form fields are text, so nobody can post somebody "proved".
+        proved = data.get("proved")
+        if isinstance(proved, Known):
+            return model_of(proved)
+        who, password = str(data.get("username", "")), str(data.get("password", ""))
+        try:
+            known = await in_store(lambda c: passwords.check_password(c, who, password))
+        except LockedError as error:
+            raise HTTPError(403, f"{error.message} {error.remedy}") from None
+        return model_of(known) if known is not None else None
+
+    async def refresh_user(self, user: Any, handler: Any = None, **_: Any) -> dict[str, Any] | bool:
+        """Look again whether the store still knows somebody, and as what."""
+        known = await in_store(lambda c: passwords.load_known(c, user.name))
+        model = model_of(known) if known is not None else None
+        return False if model is None else model
+
+    def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
+        """Addresses below `/hub/`: the login form, one-time links, invitations."""
+        from adlab.hub.doors import Link, Welcome
+
+        return [*super().get_handlers(app), (r"/link/([^/]+)", Link),
+                (r"/welcome/([^/]+)", Welcome)]  # fmt: skip
+
+
+async def person_of_link(token: str) -> Known | None:
+    """Whom a one-time link logs in; the link is used up."""
+
+    def use(connection: Connection) -> Known | None:
+        person_id = connection.scalar(statement("login_link_use"), {"hash": hash_token(token)})
+        if person_id is None:
+            return None
+        row = connection.execute(
+            statement("person_of_id"), {"person_id": person_id}
+        ).mappings().first()  # fmt: skip
+        return None if row is None else Known(**row)
+
+    return await in_store(use)
