@@ -40,7 +40,7 @@ def say(found: Plan) -> str:
 def test_the_sentence_has_what_was_spent_of_what_and_what_is_left() -> None:
     assert say(plan(12_480)) == (
         "November: spent €12,480 of €15,000 (83 %), 6 days left · pacing index 1.04, on pace · "
-        "€420.00 a day from here"
+        "€420 a day from here"
     )
 
 
@@ -63,7 +63,7 @@ def test_an_overspent_budget_says_so_and_its_bar_is_full() -> None:
 
 def test_the_first_day_and_days_without_spend() -> None:
     assert say(plan(0, today=date(2026, 11, 1))) == (
-        "November: €15,000 to spend, starts today · €500.00 a day from here"
+        "November: €15,000 to spend, starts today · €500 a day from here"
     )
     assert say(plan(0, today=date(2026, 11, 21))) == (
         "November: nothing spent yet of €15,000, 10 days left · €1,500 a day from here"

@@ -32,7 +32,7 @@ def store_rates(connection: Connection, rows: Sequence[RateRow], source: str) ->
 
     Args:
         connection: An operator's transaction.
-        rows: What to store; each says its day and pair.
+        rows: What to store; no day and pair twice.
         source: Whose rates they are, as people read it: `ECB`.
 
     Returns:
@@ -41,8 +41,9 @@ def store_rates(connection: Connection, rows: Sequence[RateRow], source: str) ->
     if rows:
         connection.execute(
             statement("fx_upsert"),
-            [{"date": r.day, "base": r.base, "quote": r.quote, "rate": r.rate, "source": source}
-             for r in rows],
+            {"dates": [r.day for r in rows], "bases": [r.base for r in rows],
+             "quotes": [r.quote for r in rows], "rates": [r.rate for r in rows],
+             "source": source},
         )  # fmt: skip
         audit.record(
             connection, "fx.load", source=source, rates=len(rows),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from adlab.core.money import display_decimals, format_money
 from adlab.core.periods import DateRange
 from adlab.stats.pacing import Pacing
 from adlab.ui.formats import NARROW, day, is_known, money, span
@@ -116,5 +117,7 @@ def _spent(plan: Plan) -> str:
 def _daily(plan: Plan) -> str:
     p = plan.pacing
     if p.required_daily > 0:
-        return f"{money(p.required_daily, plan.currency, tile=True)} a day from here"
+        # Reason: a plan for days to come is not known to the cent; small ones are shown in full.
+        places = 0 if p.required_daily >= 100 else display_decimals(plan.currency)
+        return f"{format_money(p.required_daily, plan.currency, places)} a day from here"
     return "the budget is used up" if p.budget and p.days_left else ""
