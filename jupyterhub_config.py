@@ -18,6 +18,8 @@ c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{here.hub_port}"
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = here.proxy_api_url
 c.ConfigurableHTTPProxy.auth_token = here.proxy_token
+# Reason: a proxy that was started again learns of running servers at the next look.
+c.JupyterHub.last_activity_interval = 30
 
 # --- state ------------------------------------------------------------------------------------
 c.JupyterHub.db_url = f"sqlite:///{here.folder}/jupyterhub.sqlite"

@@ -141,7 +141,8 @@ def open_house(parts: Supervisor, house: House, environment: Mapping[str, str]) 
             "proxy",
             house.proxy.arguments(
                 house.host, house.port, house.proxy_api_port,
-                fixed=(("/services/boards", plan.boards_url), ("/services/web", plan.web_url)),
+                fixed=(("/services/boards", plan.boards_url), ("/services/web", plan.web_url),
+                       ("/", f"http://127.0.0.1:{plan.hub_port}")),
                 front_door="/services/web/",
             ),
             log=house.logs / "proxy.log",
