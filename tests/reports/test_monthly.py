@@ -53,6 +53,7 @@ def test_yen_has_no_decimals_and_small_campaigns_stand_in_one_row(render: Render
     assert re.search(r"¥\d{1,3}(,\d{3})* ", text)
     assert not re.search(r"¥[\d,]+\.\d\d\b(?!m)", text)
     assert "against 1 Sep – 30 Sep 2026 (30 days)" in text
+    assert "Beyond usual variation, better: Link clicks +3" in text
 
 
 def test_budgets_and_goals_stand_where_they_are_set(render: Render) -> None:

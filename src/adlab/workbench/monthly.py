@@ -82,6 +82,18 @@ class Section:
         """How it went, in one sentence; bad news first."""
         return finding(self.figures, self.during, self.versus)
 
+    @property
+    def movements(self) -> str:
+        """What left its usual variation for the worse, then for the better; empty if nothing."""
+        found: dict[str, list[str]] = {"worse": [], "better": []}
+        for m in self.known:
+            change = self.change(m)
+            if change.verdict in found and change.relative is not None:
+                sign = "+" if change.relative > 0 else "−"
+                found[change.verdict].append(f"{m.label} {sign}{percent(change.relative)}")
+        parts = [f"{verdict}: {', '.join(names)}" for verdict, names in found.items() if names]
+        return f"Beyond usual variation, {'; '.join(parts)}." if parts else ""
+
     def against_plans(self) -> list[Block]:
         """How it stands against budgets and goals; nothing where none are set."""
         return [report.text("{sentence}", sentence=s) for s in self.plans]
@@ -272,13 +284,16 @@ class Month:
         first = (worse or list(self.sections))[0]
         several = len(self.sections) > 1
         others = [f"{s.currency}: {s.finding}" for s in self.sections if s is not first]
+        moved = "" if several else first.movements
         info = self.client.info
         return report.cover(
             self.client,
             "Monthly report" if not self.partial else "Monthly report, month to date",
             f"{self.period.since:%B %Y}" if not self.partial else span(self.period),
             f"{first.currency}: {first.finding}" if several else first.finding,
-            " ".join([*others, self._settlement()]),
+            " ".join(
+                filter(None, ["" if several else first.movements, *others, self._settlement()])
+            ),
             facts=[
                 ("Days", span(self.period)),
                 ("Currency", ", ".join(s.currency for s in self.sections)),

@@ -135,6 +135,7 @@ def intervals(result: ArmComparison, color: str) -> Figure:
             axes.annotate(
                 f"{at:+.1f} %".replace("-", "−"), (at, 0), (0, 9), textcoords="offset points",
                 ha="center", weight=600,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
         axes.set_xlim(left, right)
         axes.set_ylim(-1, 1.4)
