@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -189,6 +190,35 @@ def test_the_file_has_every_campaign_that_passes_the_filter(
     read = Sheet(sheet)
     assert len(read.column("Campaign")) == 4 + 1
     assert read.check() > 0
+
+
+def test_the_plan_stands_between_tiles_and_trend_and_only_while_it_lasts(
+    module: ModuleType, viewers: Viewers, store: Engine
+) -> None:
+    board = _board(module, viewers, store, "Nora Client")
+    assert board.draw("client=nordlicht", 5).regions["plan"].strip() == ""
+    with transaction(store) as c:
+        c.execute(text(
+            "INSERT INTO app.budget (client_id, since, until, currency, amount_micro, note, set_by) "
+            "SELECT client_id, current_date - 20, current_date + 10, 'EUR', 90000000000, "
+            "'<i>agreed</i>', 'x' FROM app.client WHERE slug = 'nordlicht'"
+        ))  # fmt: skip
+        c.execute(text(
+            "INSERT INTO app.goal (client_id, metric, target, set_by) "
+            "SELECT client_id, 'roas', 0.01, 'x' FROM app.client WHERE slug = 'nordlicht'"
+        ))  # fmt: skip
+    board.shared = Shared()
+    drawn = board.draw(f"client=nordlicht&{DAYS}", 5)
+    assert list(drawn.regions)[4:7] == ["tiles", "plan", "trend"]
+    assert " of €90,000 (" in drawn.regions["plan"]
+    assert re.search("1[01] days left", drawn.regions["plan"])
+    assert "&lt;i&gt;agreed&lt;/i&gt;" in drawn.regions["plan"]
+    assert "goal 0.01, met" in drawn.regions["tiles"]
+    one = board.draw("client=nordlicht&range=custom&since=2026-11-19&until=2026-11-20", 5)
+    assert "goal 0.01" not in one.regions["tiles"]
+    assert one.regions["plan"] == drawn.regions["plan"]
+    other = _board(module, viewers, store, "Toru Client").draw("client=tokyo", 5)
+    assert "90,000" not in other.regions["plan"]
 
 
 def test_weeks_in_long_ranges_are_whole(viewers: Viewers, store: Engine) -> None:
