@@ -291,9 +291,7 @@ class Month:
             "Monthly report" if not self.partial else "Monthly report, month to date",
             f"{self.period.since:%B %Y}" if not self.partial else span(self.period),
             f"{first.currency}: {first.finding}" if several else first.finding,
-            " ".join(
-                filter(None, ["" if several else first.movements, *others, self._settlement()])
-            ),
+            " ".join(filter(None, [moved, *others, self._settlement()])),
             facts=[
                 ("Days", span(self.period)),
                 ("Currency", ", ".join(s.currency for s in self.sections)),
