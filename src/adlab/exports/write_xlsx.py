@@ -34,7 +34,8 @@ _OPTIONS = {
 }  # fmt: skip
 HOW_TOTALS = (
     "Totals: amounts and counts are added up per currency; ratios are recomputed from the sums, "
-    "over the rows in which both sides are known. An empty cell is unknown, not zero."
+    "over the rows in which both sides are known. Reach is never added. An empty cell is unknown, "
+    "not zero."
 )
 
 Kind = Literal["label", "sum", "unique", "ratio", "other"]

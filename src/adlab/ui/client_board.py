@@ -17,8 +17,8 @@ from adlab.ui.brand import Brand
 from adlab.ui.figures import Campaigns, Figures, Freshness
 from adlab.ui.formats import day, since, span
 from adlab.ui.pages import render
-from adlab.ui.plan import Plan, make_plan
 from adlab.ui.places import places
+from adlab.ui.plan import Plan, make_plan
 from adlab.ui.published import Report
 from adlab.ui.shared import StillLoadingError
 from adlab.ui.status import make_strip
