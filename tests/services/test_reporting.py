@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 from sqlalchemy import Engine, text
 from tests.conftest import create_database, drop_database
 from tests.reports.seed import NOW, fill
@@ -156,6 +158,22 @@ def test_a_file_is_written_whole_or_not_at_all(
     with pytest.raises(ValueError, match="cannot be written"):
         write_atomically(tmp_path, b"x")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_analysts_own_notebook_keeps_its_text_of_several_lines() -> None:
+    stream = {"output_type": "stream", "name": "stdout", "text": ["one\n", "two\n"]}
+    executed = {
+        "nbformat": 4, "nbformat_minor": 5, "metadata": {},
+        "cells": [
+            {"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Why\n", "\n", "Text."]},
+            {"cell_type": "code", "id": "b", "metadata": {}, "execution_count": 1,
+             "source": ["print()"], "outputs": [stream]},
+        ],
+    }  # fmt: skip
+    pdf, notices = reporting.to_pdf(executed, "mine.ipynb", NOW)
+    text = " ".join(PdfReader(io.BytesIO(pdf)).pages[0].extract_text().split())
+    assert text.startswith("Why Text. one two")
+    assert notices == ()
 
 
 @pytest.fixture

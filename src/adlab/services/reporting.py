@@ -7,6 +7,7 @@ nothing else. So whatever a notebook does, no number of another client can be on
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import tempfile
@@ -161,7 +162,8 @@ def to_pdf(
 
     from adlab.reports.typst_exporter import TypstExporter
 
-    node = nbformat.from_dict(dict(executed))
+    # Reason: files keep texts as lists of lines; reading joins them.
+    node = nbformat.reads(json.dumps(executed), as_version=4)
     source, resources = TypstExporter().from_notebook_node(
         node, {"metadata": {"name": name.removesuffix(".ipynb")}}
     )
