@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from adlab.ui.live import REDRAW, Feed
 from adlab.ui.shared import Shared
@@ -11,9 +12,8 @@ from adlab.ui.shared import Shared
 class Page:
     """An open page that only counts."""
 
-    drawn_at = 1e12
-
     def __init__(self, *client_ids: int, lost: str = "") -> None:
+        self.drawn_at = 1e12
         self.client_ids = frozenset(client_ids)
         self.viewer = "v_aaaaaaaaaaaa"
         self.lost = lost
@@ -78,6 +78,7 @@ def test_pages_are_cleared_when_rights_end_and_kept_when_nobody_can_tell() -> No
 def test_a_page_of_many_clients_hears_of_each_and_is_drawn_again_when_one_is_lost() -> None:
     async def scene() -> tuple[int, int, str]:
         feed, overview = Feed(Shared()), Page(1, 2, 3)
+        overview.drawn_at = time.monotonic() - 60
         feed.join(overview)
         feed.announce([3])
         feed.announce([9])
@@ -93,3 +94,18 @@ def test_a_page_of_many_clients_hears_of_each_and_is_drawn_again_when_one_is_los
     assert heard == 1
     assert drawn_again >= 1
     assert ended == ""
+
+
+def test_a_page_of_many_clients_is_drawn_again_once_in_a_while() -> None:
+    async def scene() -> tuple[int, int]:
+        feed, overview = Feed(Shared(), calm=0.8), Page(1, 2)
+        overview.drawn_at = time.monotonic()
+        feed.join(overview)
+        for client_id in (1, 2, 1):
+            feed.announce([client_id])
+            await asyncio.sleep(0.15)
+        early = overview.refreshed
+        await asyncio.sleep(1.2)
+        return early, overview.refreshed
+
+    assert asyncio.run(scene()) == (0, 1)

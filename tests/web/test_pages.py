@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from adlab.core.roles import Role
@@ -38,9 +40,9 @@ class House:
                       desk_key=desk[1] if desk else None)
         )  # fmt: skip
 
-    def visitor(self, person: str | None) -> TestClient:
+    def visitor(self, person: str | None, app: Any = None) -> TestClient:
         """A browser, logged in when a person is named."""
-        found = TestClient(self.app, headers={"Accept": "text/html"}, follow_redirects=False)
+        found = TestClient(app or self.app, headers={"Accept": "text/html"}, follow_redirects=False)
         if person is not None:
             with transaction(self.engine) as c:
                 number = c.scalar(
@@ -51,7 +53,7 @@ class House:
 
     def page(self, person: str, path: str = "/") -> str:
         """The text of a page as a person sees it."""
-        return self.visitor(person).get(path).text
+        return str(self.visitor(person).get(path).text)
 
 
 @pytest.fixture(scope="module")
@@ -283,3 +285,20 @@ def test_without_a_desk_the_command_is_told(
     page = closed.page("Ana Weiss", "/clients/new")
     assert "This installation adds clients on the command line" in page
     assert "<form" not in page
+
+
+def test_behind_the_hub_every_link_stays_below_its_services(house: House) -> None:
+    set_places(Places("/services/web/", "/services/boards/", "/hub/logout", "/hub/spawn"))
+    try:
+        front = Starlette(routes=[Mount("/services/web", house.app)])
+        ana = house.visitor("Ana Weiss", front)
+        for path in ("/", "/clients/new", "/clients/newcomer/connect", "/nosuch"):
+            page = ana.get(f"/services/web{path}").text
+            links = re.findall(r'(?:href|src|action)="(/[^"]*)"', page)
+            assert links
+            assert not [k for k in links if not k.startswith(("/services/", "/hub/"))]
+        token = _token(ana, "/services/web/clients/new")
+        done = _post(ana, "/services/web/clients/new", form=token, name="Behind", slug="behind")
+        assert done.headers["location"] == "/services/web/clients/behind/connect?added"
+    finally:
+        set_places(Places())

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.3
 RECHECK_SECONDS = 30.0
+# Reason: something always changes in a large agency; a page of all clients need not follow each.
+CALM_SECONDS = 5.0
 # Reason: "checked 2 h ago" must turn amber, and days end, also when nothing is ever announced.
 REDRAW_SECONDS = 600.0
 # What `check` answers when a visit lasts, but shows more than the person may see by now.
@@ -50,14 +52,17 @@ class Feed:
 
     Args:
         shared: Cache to invalidate before pages look again.
+        calm: Seconds between two refreshes of a page of several clients.
     """
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, calm: float = CALM_SECONDS) -> None:
         self.shared = shared
+        self._calm = calm
         self.threads = ThreadPoolExecutor(4, thread_name_prefix="board-draw")
         self._pages: set[LivePage] = set()
         self._due: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._calmed: set[LivePage] = set()
 
     def join(self, page: LivePage) -> None:
         """A page opened."""
@@ -88,6 +93,16 @@ class Feed:
     def _send(self) -> None:
         due, self._due, self._timer = self._due, set(), None
         for page in [p for p in self._pages if p.client_ids & due]:
+            wait = self._calm - (time.monotonic() - page.drawn_at)
+            if len(page.client_ids) == 1 or wait <= 0:
+                page.refresh()
+            elif page not in self._calmed:
+                self._calmed.add(page)
+                asyncio.get_running_loop().call_later(min(wait, self._calm), self._wake, page)
+
+    def _wake(self, page: LivePage) -> None:
+        self._calmed.discard(page)
+        if page in self._pages:
             page.refresh()
 
     async def watch_rights(self, every: float = RECHECK_SECONDS) -> None:

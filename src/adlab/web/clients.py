@@ -102,8 +102,8 @@ async def _posted(request: Request, work: Any) -> Response:
 def _foreign(request: Request) -> Response:
     return pages.message(
         request, "This form was not sent from our own page.",
-        "Nothing was done. Open the page again and send it from there.", 403, "../../",
-        ("Start page", places().home),
+        "Nothing was done. Open the page again and send it from there.", 403,
+        pages.root_of(request), ("Start page", places().home),
     )  # fmt: skip
 
 

@@ -69,6 +69,12 @@ def answer_to(request: Request, draw: Callable[[Caller], Response]) -> Response:
     return answer
 
 
+def root_of(request: Request) -> str:
+    """The relative way from a page to the front door."""
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    return "../" * max(0, path.count("/") - 1)
+
+
 def theme_of(request: Request) -> str:
     """What the person chose: `light`, `dark`, or `auto` to follow the system."""
     chosen = request.cookies.get("adlab_theme", "")
