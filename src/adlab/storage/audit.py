@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from adlab.storage.statements import statement
 
-
 # Who acts on the command line.
 LOCAL_OWNER = "local owner"
 
