@@ -51,7 +51,8 @@ def _tiles(b: Mapping[str, Any]) -> str:
 def _table(b: Mapping[str, Any]) -> str:
     sides = [c["align"] for c in b["columns"]]
     head = "".join(
-        f'<th scope="col" style="text-align:{s}">{escape(c["title"])}</th>'
+        f'<th scope="col" style="text-align:{s}{";width:38%" if c["wide"] else ""}">'
+        f"{escape(c['title'])}</th>"
         for s, c in zip(sides, b["columns"], strict=True)
     )
     body = "".join(_table_row(r, sides, "") for r in b["rows"])
@@ -82,18 +83,17 @@ def _figure(b: Mapping[str, Any]) -> str:
 
 
 def _definitions(b: Mapping[str, Any]) -> str:
-    return "<dl>" + "".join(
-        f"<dt><strong>{escape(i['name'])}</strong></dt><dd>{escape(i['formula'])}<br>"
-        f'<span style="{_SOFT}">{escape(i["note"])}</span></dd>'
+    return "".join(
+        f"<p><strong>{escape(i['name'])}</strong>: {escape(i['formula'])}<br>"
+        f'<span style="{_SOFT}">{escape(i["note"])}</span></p>'
         for i in b["items"]
-    ) + "</dl>"  # fmt: skip
+    )
 
 
 def _notes(b: Mapping[str, Any]) -> str:
-    return "<dl>" + "".join(
-        f"<dt><strong>{escape(i['title'])}</strong></dt><dd>{escape(i['text'])}</dd>"
-        for i in b["items"]
-    ) + "</dl>"  # fmt: skip
+    return "".join(
+        f"<p><strong>{escape(i['title'])}</strong>: {escape(i['text'])}</p>" for i in b["items"]
+    )
 
 
 def _tone(item: Mapping[str, str]) -> str:
