@@ -62,6 +62,8 @@ def test_steering_signs_and_overlong_words_are_tamed() -> None:
     long = breakable("x" * 200)
     assert long.replace("\u200b", "") == "x" * 200
     assert max(map(len, long.split("\u200b"))) <= 6
+    parts = breakable("actions[offsite_conversion.purchase]").split("\u200b")
+    assert parts == ["actions[", "offsite_", "conversion.", "purchase]"]
     assert shorten("a  b " * 40, 10) == "a b a b a…"
 
 

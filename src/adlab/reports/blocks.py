@@ -20,8 +20,9 @@ MIME = "application/vnd.adlab.report+json"
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _MARKS = re.compile("[\u061c\u200e\u200f\ufeff]")
 _LONG_WORD = re.compile(r"[^\s\u200b]{28,}")
-# Where a long word is best broken: after its punctuation, else after so many letters.
-_PIECE = re.compile(r"[^._/\[\],&=?:;|-]{0,5}[._/\[\],&=?:;|-]?")
+# A long word is best broken after its punctuation; what has none, after so many letters.
+_PART = re.compile(r"[^._/\[\],&=?:;|-]*[._/\[\],&=?:;|-]?")
+_LETTERS, _TOO_MANY = 5, 16
 _NO_TEXT = ("svg", "logo", "kind", "style", "align", "tone", "color", "on_color", "typst")
 
 
@@ -39,7 +40,11 @@ def breakable(text: str) -> str:
 
 
 def _pieces(match: re.Match[str]) -> str:
-    return "\N{ZERO WIDTH SPACE}".join(p for p in _PIECE.findall(match[0]) if p)
+    cuts: list[str] = []
+    for part in filter(None, _PART.findall(match[0])):
+        step = _LETTERS if len(part) > _TOO_MANY else len(part)
+        cuts += [part[i : i + step] for i in range(0, len(part), step)]
+    return "\N{ZERO WIDTH SPACE}".join(cuts)
 
 
 def shorten(text: str, longest: int) -> str:
