@@ -78,6 +78,17 @@ def test_clients_of_several_currencies_add_up(lab: Workbench) -> None:
     assert list(f.top(1, "spend")["campaign_name"]) == ["EU"]
 
 
+@pytest.mark.parametrize("increment", [1, 7, "monthly", "all_days"])
+def test_long_periods_are_read_another_way_and_give_the_same(
+    lab: Workbench, increment: Any
+) -> None:
+    f = lab.insights(["mixed", "tokyo"], since="2026-11-01", until="2026-11-20", currency="EUR",
+                     metrics=("spend", "cpm"), time_increment=increment)  # fmt: skip
+    assert f.total()["spend"] == pytest.approx(76)
+    if increment == 7:
+        assert {str(d.date()) for d in f.index.get_level_values("date")} == {"2026-11-15"}
+
+
 def test_each_day_has_its_own_rate_also_in_ratios(lab: Workbench) -> None:
     """Alpha in dollars: 10 × 2 on Wednesday, 90 × 1.25 on Thursday; back came 50 × 2 + 90 × 1.25.
 
