@@ -126,7 +126,9 @@ class Feed:
         except Exception:
             # Reason: an unreachable database proves nothing about rights, and a page that cannot
             # read shows nothing new; the next look decides.
-            log.warning("rights_not_checked viewer=%s", page.viewer, exc_info=True)
+            # And a page that closed meanwhile has lost its board's names; that is no news.
+            if page in self._pages:
+                log.warning("rights_not_checked viewer=%s", page.viewer, exc_info=True)
             return
         if why:
             self.shared.forget_viewer(page.viewer)
