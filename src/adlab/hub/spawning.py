@@ -42,10 +42,7 @@ class AdlabSpawner(SimpleLocalProcessSpawner):  # type: ignore[misc]  # jupyterh
         super().load_state(state)
         self.adlab_login = state.get("adlab_login", "")
 
-    def clear_state(self) -> None:
-        """Forget a server that ended."""
-        super().clear_state()
-        self.adlab_login = ""
+    # Reason: clear_state keeps the login; the hub calls it before `post_stop`, which drops it.
 
 
 async def pre_spawn(spawner: Any) -> None:

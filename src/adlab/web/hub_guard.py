@@ -62,10 +62,22 @@ class HubGuard(Guard):
             return await loop.run_in_executor(FEED.threads, self._viewer_of, key)
         except HubUnavailableError:
             raise HTTPError(503) from None
+        except AccessDeniedError:
+            raise HTTPError(403) from None
 
     def _viewer_of(self, key: HubKey) -> Viewer | None:
+        """The person of a key; None when the hub knows nobody by it.
+
+        Raises:
+            AccessDeniedError: If the hub knows them and the store no longer does: sending them to
+                the hub again would only bring them back.
+            HubUnavailableError: If the hub is silent.
+        """
         username = self.identity.username(key)
-        return self.viewers.find_named(username) if username else None
+        viewer = self.viewers.find_named(username) if username else None
+        if username and viewer is None:
+            raise AccessDeniedError("Your access to adlab has ended.", "Ask who invited you.")
+        return viewer
 
     async def _same_as_page(self, handler: RequestHandler, viewer: Viewer) -> bool:
         page = await self._proved(self.identity.open_key(offered_visit(handler)))
@@ -80,17 +92,18 @@ class HubGuard(Guard):
         if key is None or viewer is None:
             return None
         return Visit(viewer.name, viewer.role, viewer.login, self.viewers.reader(viewer),
-                     self._check_of(key, viewer))  # fmt: skip
+                     self._check_of(key))  # fmt: skip
 
-    def _check_of(self, key: HubKey, viewer: Viewer) -> Callable[[], str]:
+    def _check_of(self, key: HubKey) -> Callable[[], str]:
         def check() -> str:
             if self.sessions.now() - key.started_at >= ABSOLUTE_SECONDS:
                 return "Your session has ended after twelve hours."
-            now = self._viewer_of(key)
-            if now is None:
-                known = self.viewers.find(viewer.person_id) is not None
-                return "You have logged out." if known else "Your access to adlab has ended."
-            return ""
+            try:
+                return "" if self._viewer_of(key) is not None else "You have logged out."
+            except HubUnavailableError:
+                raise
+            except AccessDeniedError as error:
+                return error.message
 
         return check
 

@@ -127,13 +127,17 @@ class HubLogin:
         """The person of the hub's token.
 
         Raises:
+            HTTPException: If the hub knows them and the store no longer does: sending them to the
+                hub again would only bring them back.
             HubUnavailableError: If the hub is silent.
         """
         key = self._identity.read(request.cookies)
         username = self._identity.username(key) if key is not None else None
-        viewer = self._viewers.find_named(username) if username else None
-        if key is None or viewer is None:
+        if key is None or username is None:
             return None
+        viewer = self._viewers.find_named(username)
+        if viewer is None:
+            raise HTTPException(403, "Your access to adlab has ended. Ask who invited you.")
         return Session(viewer.person_id, key.started_at, int(time.time())), viewer
 
     def begin(self, request: Request) -> Response:
