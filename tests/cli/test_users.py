@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from adlab.core.roles import Role
 from adlab.storage.access import store_person
 from adlab.storage.engine import transaction
+from adlab.storage.passwords import check_password
 
 from .conftest import Adlab, Done
 
@@ -47,7 +48,85 @@ def test_a_person_is_added_and_listed(adlab: Adlab) -> None:
 
 def test_json_of_a_person(adlab: Adlab) -> None:
     done = adlab("user", "add", "bob", "--role", "client-viewer", "--json")
-    assert done.json == {"name": "bob", "role": "client_viewer"}
+    assert done.json == {"name": "bob", "role": "client_viewer", "username": "bob"}
+
+
+def test_a_username_can_be_chosen_and_must_be_fit(adlab: Adlab) -> None:
+    done = adlab("user", "add", "Ann Lee", "--role", "analyst", "--username", "ann")
+    assert "they log in as ann" in done.err
+    taken = adlab("user", "add", "Ann Other", "--role", "analyst", "--username", "ann")
+    assert (taken.code, taken.out) == (1, "")
+    assert "username 'ann' is taken" in taken.err
+    unfit = adlab("user", "add", "Bob", "--role", "analyst", "--username", "Bob Root/../x")
+    assert (unfit.code, unfit.out) == (2, "")
+    assert "is no username" in unfit.err
+
+
+def test_a_password_is_made_and_shown_once(adlab: Adlab, ann: str, owner_engine: Engine) -> None:
+    done = adlab("user", "password", ann)
+    (password,) = done.out.split()
+    assert len(password) >= 20
+    assert password not in done.err
+    with transaction(owner_engine) as connection:
+        assert check_password(connection, "ann", password) is not None
+    again = adlab("user", "password", ann, "--json").json
+    assert (again["username"], again["password"] != password) == ("ann", True)
+    with transaction(owner_engine) as connection:
+        assert check_password(connection, "ann", password) is None
+
+
+def test_a_password_comes_from_a_variable_and_is_not_repeated(
+    adlab: Adlab, ann: str, owner_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEW_PASSWORD", "chosen by an admin")
+    done = adlab("user", "password", ann, "--env", "NEW_PASSWORD")
+    assert (done.code, done.out) == (0, "")
+    assert "chosen by" not in done.err
+    with transaction(owner_engine) as connection:
+        assert check_password(connection, "ann", "chosen by an admin") is not None
+    monkeypatch.setenv("NEW_PASSWORD", "short")
+    weak = adlab("user", "password", ann, "--env", "NEW_PASSWORD")
+    assert weak.code == 2
+    assert "10 to 200 characters" in weak.err
+    missing = adlab("user", "password", ann, "--env", "NOT_THERE")
+    assert missing.code == 2
+    assert "NOT_THERE is empty or not set" in missing.err
+
+
+def test_a_password_of_nobody_is_code_1(adlab: Adlab) -> None:
+    done = adlab("user", "password", "nobody")
+    assert (done.code, done.out) == (1, "")
+    assert "There is no person 'nobody'" in done.err
+
+
+def test_an_invitation_adds_the_person_with_a_grant_and_prints_a_link(
+    adlab: Adlab, acme: str
+) -> None:
+    done = adlab("user", "invite", "Carla Rossi", "--client", acme)
+    assert re.fullmatch(r"http://127\.0\.0\.1:8600/hub/welcome/\S+\n", done.out)
+    (found,) = people(adlab)
+    assert (found["username"], found["role"], found["client"], found["client_role"]) == (
+        "carla-rossi", "client_viewer", acme, "client_viewer",
+    )  # fmt: skip
+    again = adlab("user", "invite", "carla-rossi", "--client", acme, "--json").json
+    assert again["username"] == "carla-rossi"
+    assert again["url"] != done.out.strip()
+    assert len(people(adlab)) == 1
+
+
+def test_an_invitation_to_an_unknown_client_adds_nobody(adlab: Adlab) -> None:
+    done = adlab("user", "invite", "Carla Rossi", "--client", "nowhere")
+    assert (done.code, done.out) == (1, "")
+    assert "There is no client 'nowhere'" in done.err
+    assert people(adlab) == []
+
+
+def test_an_invitation_uses_the_public_address(
+    adlab: Adlab, acme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADLAB_WEB__PUBLIC_URL", "https://reports.example.com/")
+    done = adlab("user", "password", "local owner", "--link")
+    assert done.out.startswith("https://reports.example.com/hub/welcome/")
 
 
 def test_a_name_that_is_taken_is_code_1(adlab: Adlab, ann: str) -> None:
@@ -176,6 +255,6 @@ def test_a_credential_of_nobody_is_code_1(adlab: Adlab) -> None:
 def test_the_list_is_a_table(adlab: Adlab, acme: str, ann: str) -> None:
     done = adlab("user", "list")
     assert done.out.splitlines()[0].split() == [
-        "name", "role", "client", "client", "role", "expires", "at", "reason",
+        "name", "username", "role", "client", "client", "role", "expires", "at", "reason",
     ]  # fmt: skip
-    assert ["ann", "analyst"] in [line.split()[:2] for line in done.out.splitlines()]
+    assert ["ann", "ann", "analyst"] in [line.split()[:3] for line in done.out.splitlines()]

@@ -56,6 +56,7 @@ def doctor(json: output.Json = False) -> None:
         )
         found.append(d.Finding("secret key", True, told))
     found.append(d.check_port(settings.web.host, settings.web.port))
+    found.append(d.guarded("proxy", lambda: d.check_proxy(settings.hub.proxy)))
     found.append(d.check_chromium())
     if json:
         output.rows([vars(f) for f in found], [], True)

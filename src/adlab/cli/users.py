@@ -46,7 +46,7 @@ def add(
             {"name": person["name"], "role": wanted.value, "username": person["username"]}
         )
     else:
-        output.data(person["username"])
+        output.data(person["name"])
     output.say(
         f"Added {name} as {wanted.value}; they log in as {person['username']}. Next: "
         f"adlab user grant {person['username']} --client SLUG --role …, adlab user password "

@@ -168,3 +168,13 @@ def check_chromium() -> Finding:
         "chromium", None, "none found; only the browser tests need one",
         "On Debian: apt-get install chromium",
     )  # fmt: skip
+
+
+def check_proxy(wanted: str) -> Finding:
+    """The proxy before the hub: started for a moment, with a board's websocket through it."""
+    from typing import Literal, cast
+
+    from adlab.local.proxies import find_proxy, proxy_version, smoke_test
+
+    program = find_proxy(cast(Literal["auto", "node", "python"], wanted))
+    return Finding("proxy", True, f"{proxy_version(program)}; {smoke_test(program)}")
