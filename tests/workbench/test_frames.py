@@ -229,3 +229,12 @@ def test_a_frame_explains_itself_in_words(lab: Workbench) -> None:
 def test_comparison_columns_do_not_disturb_the_totals(lab: Workbench) -> None:
     f = lab.insights("acme", **TWO_DAYS, metrics=("spend", "roas"), compare="previous_period")
     assert f.total().to_dict() == {"spend": 120.5, "roas": pytest.approx(140 / 120.5)}
+
+
+def test_counts_of_groups_are_whole_numbers_where_nothing_is_missing(lab: Workbench) -> None:
+    f = lab.insights("acme", **TWO_DAYS, metrics=("impressions", "purchases"))
+    assert f.by("date")["impressions"].dtype == "int64"
+    assert f.top(2)["impressions"].tolist() == [4000, 2000]
+    assert f.top(2)["impressions"].dtype == "int64"
+    filed = lab.insights("filed", **TWO_DAYS, metrics=("impressions",))
+    assert filed.by("campaign_name")["impressions"].tolist() == [1000, 1200]

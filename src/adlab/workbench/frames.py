@@ -112,6 +112,7 @@ class InsightsFrame(pd.DataFrame):
         for _, group in joined.groupby(keys, dropna=False)["_currency"]:
             self._one_currency(parts.metrics, group.to_frame("currency"))
         result = values(sum_rows(joined.drop(columns="_currency"), keys), parts.metrics)
+        whole_counts(result, parts.metrics)
         result.attrs = dict(self.attrs)
         return result
 
@@ -138,6 +139,7 @@ class InsightsFrame(pd.DataFrame):
         joined[level_id] = self.index.get_level_values(level_id)
         grouped = sum_rows(joined, [level_id])
         result = values(grouped, parts.metrics)
+        whole_counts(result, parts.metrics)
         names = pd.Series(labels[name].to_numpy(), index=self.index.get_level_values(level_id))
         result.insert(0, name, names[~names.index.duplicated()].reindex(result.index))
         if min_spend:
@@ -231,6 +233,14 @@ class InsightsFrame(pd.DataFrame):
     def _one_currency(metrics: Sequence[MetricDef], labels: pd.DataFrame) -> None:
         if any(m.adds_money for m in metrics) and len(labels):
             one_currency(labels["currency"].dropna().unique(), "the amounts of these rows")
+
+
+def whole_counts(frame: pd.DataFrame, metrics: Sequence[MetricDef]) -> None:
+    """Make counts look like counts where nothing is missing and nothing is a fraction."""
+    for m in metrics:
+        column = frame[m.name]
+        if m.unit == "count" and column.notna().all() and (column % 1 == 0).all():
+            frame[m.name] = column.astype("int64")
 
 
 def attach(frame: pd.DataFrame, parts: Parts, provenance: dict[str, Any]) -> InsightsFrame:

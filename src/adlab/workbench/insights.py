@@ -18,7 +18,7 @@ from adlab.services.fx import Rates, load_rows_in, rates_note
 from adlab.services.insights import InsightsQuery, load_rows, sum_rows, values
 from adlab.storage.tenancy import Reader
 from adlab.workbench.client import Client
-from adlab.workbench.frames import InsightsFrame, Parts, attach
+from adlab.workbench.frames import InsightsFrame, Parts, attach, whole_counts
 
 if TYPE_CHECKING:
     from adlab.workbench.lab import Workbench
@@ -235,11 +235,7 @@ def _shape(
     sums = named[[c for c in rows.columns if c[:2] in ("m_", "n_", "d_")]]
     front = [f"{word}_name", *(_PARENTS[level] if parents else ())]
     frame = pd.concat([named[front], values(sums, wanted)], axis=1)
-    for m in wanted:
-        # Reason: counts look like counts where nothing is missing and nothing is a fraction.
-        column = frame[m.name]
-        if m.unit == "count" and column.notna().all() and (column % 1 == 0).all():
-            frame[m.name] = column.astype("int64")
+    whole_counts(frame, wanted)
     hidden = ("object_id", "account_id", "campaign_id", "adset_id")
     shown = [c for c in labels.columns if c not in hidden]
     return frame, Parts(sums, named[shown], tuple(wanted))

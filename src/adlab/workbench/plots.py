@@ -3,8 +3,17 @@
 hvplot is imported when a chart is drawn, not before: it takes seconds to load.
 """
 
+# Reason: not hvplot's own display. It fetches its scripts from public networks, which tells others
+# who works here, and shows nothing where there is no way out.
+
 from __future__ import annotations
 
+import html
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -20,6 +29,58 @@ if TYPE_CHECKING:
 MOST_LINES = 10
 
 
+HEIGHT = 340
+
+
+class Chart:
+    """A chart that shows itself in a notebook with all it needs inside, asking no other host.
+
+    Attributes:
+        view: The HoloViews object, for `.opts(…)` and for combining charts.
+    """
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+
+    def __repr__(self) -> str:
+        return f"Chart({self.title!r})"
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+        return str(self.figure().title.text)
+
+    def figure(self) -> Any:
+        """The Bokeh figure."""
+        import holoviews as hv
+
+        return hv.render(self.view, backend="bokeh")
+
+    def html(self) -> str:
+        """A whole page with the chart, its scripts included."""
+        from bokeh.embed import json_item
+
+        figure = self.figure()
+        figure.sizing_mode = "stretch_width"
+        figure.toolbar.logo = None
+        figure.outline_line_color = None
+        # Reason: names of campaigns are in there, and "</script>" would end the script.
+        item = json.dumps(json_item(figure)).replace("<", "\\u003c")
+        return (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>'
+            f"{html.escape(self.title)}</title><script>{_bokeh_script()}</script></head>"
+            '<body style="margin:0;font-family:Inter,system-ui,sans-serif"><div id="chart"></div>'
+            f'<script>Bokeh.embed.embed_item({item}, "chart")</script></body></html>'
+        )
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.html(), quote=True)
+        return (
+            f'<iframe srcdoc="{page}" title="{html.escape(self.title, quote=True)}" '
+            f'style="width:100%;height:{HEIGHT + 24}px;border:0"></iframe>'
+        )
+
+
 class InsightsPlot:
     """Draws a frame.
 
@@ -30,7 +91,7 @@ class InsightsPlot:
     def __init__(self, frame: InsightsFrame) -> None:
         self._frame = frame
 
-    def __call__(self, metric: str | None = None) -> Any:
+    def __call__(self, metric: str | None = None) -> Chart:
         """A line per object over time; bars per object where the frame has no dates.
 
         Args:
@@ -40,7 +101,7 @@ class InsightsPlot:
             return self.trend(metric)
         return self._bars(self._metric(metric))
 
-    def trend(self, metric: str | None = None) -> Any:
+    def trend(self, metric: str | None = None) -> Chart:
         """A line per object over time, the objects with the largest values first.
 
         Args:
@@ -57,20 +118,17 @@ class InsightsPlot:
         # Reason: a median of shown values only picks which lines to draw; it is reported nowhere.
         order = table.groupby(name)[wanted.name].median().sort_values(ascending=False).index
         drawn = table[table[name].isin(order[:MOST_LINES])]
-        import hvplot.pandas  # noqa: F401
+        style = self._style(wanted, len(order), MOST_LINES)
+        return _draw(
+            lambda plot: plot(drawn).line(x="date", y=wanted.name, by=name, **style)
+            .opts(xlabel="Day")
+        )  # fmt: skip
 
-        return drawn.hvplot.line(
-            x="date", y=wanted.name, by=name, **self._style(wanted, len(order), MOST_LINES)
-        ).opts(xlabel="Day")
-
-    def _bars(self, wanted: MetricDef) -> Any:
+    def _bars(self, wanted: MetricDef) -> Chart:
         table, name = self._table(wanted)
         drawn = table.sort_values(wanted.name, ascending=False).head(MOST_LINES)
-        import hvplot.pandas  # noqa: F401
-
-        return drawn.hvplot.barh(
-            x=name, y=wanted.name, **self._style(wanted, len(table), MOST_LINES, bars=True)
-        ).opts(xlabel="")
+        style = self._style(wanted, len(table), MOST_LINES, bars=True)
+        return _draw(lambda plot: plot(drawn).barh(x=name, y=wanted.name, **style).opts(xlabel=""))
 
     def _metric(self, name: str | None) -> MetricDef:
         columns = [c for c in self._frame.columns if not str(c).endswith("_name")]
@@ -125,6 +183,40 @@ class InsightsPlot:
             "title": title,
             "ylabel": label,
             axis: NumeralTickFormatter(format=numerals),
-            "height": 340,
+            "height": HEIGHT,
             "responsive": True,
         }
+
+
+@cache
+def _bokeh_script() -> str:
+    """Bokeh's runtime.
+
+    Reason: not through its own resources, to which Panel adds scripts of other addresses.
+    """
+    import bokeh
+
+    runtime = Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js"
+    return runtime.read_text(encoding="utf-8").replace("</script", "<\\/script")
+
+
+def _draw(how: Callable[[Any], Any]) -> Chart:
+    """Draw with hvplot; `how` gets what makes a plotter of a frame."""
+    import holoviews as hv
+    import holoviews.plotting.bokeh
+    from hvplot import hvPlotTabular
+
+    with _extension_left_out(hv):
+        hv.Store.set_current_backend("bokeh")
+        return Chart(how(hvPlotTabular))
+
+
+@contextmanager
+def _extension_left_out(hv: Any) -> Iterator[None]:
+    """Keep hvplot from loading its notebook scripts meanwhile; whoever wants them still can."""
+    before = hv.extension._loaded
+    hv.extension._loaded = True
+    try:
+        yield
+    finally:
+        hv.extension._loaded = before
