@@ -41,6 +41,8 @@ class Chart:
 
     def __init__(self, view: Any) -> None:
         self.view = view
+        self._figure: Any = None
+        self._page = ""
 
     def __repr__(self) -> str:
         return f"Chart({self.title!r})"
@@ -51,13 +53,20 @@ class Chart:
         return str(self.figure().title.text)
 
     def figure(self) -> Any:
-        """The Bokeh figure."""
-        import holoviews as hv
+        """The Bokeh figure, drawn once: its models belong to one document."""
+        if self._figure is None:
+            import holoviews as hv
 
-        return hv.render(self.view, backend="bokeh")
+            self._figure = hv.render(self.view, backend="bokeh")
+        return self._figure
 
     def html(self) -> str:
         """A whole page with the chart, its scripts included."""
+        if not self._page:
+            self._page = self._draw_page()
+        return self._page
+
+    def _draw_page(self) -> str:
         from bokeh.embed import json_item
 
         figure = self.figure()
