@@ -259,7 +259,7 @@ def report_login(engine: Engine, client: ClientRow) -> Iterator[str]:
         yield url
     finally:
         with transaction(engine) as connection:
-            reports.drop_login(connection, login)
+            access.drop_credential(connection, login)
 
 
 def _ensure_writer(connection: Any, name: str, client: ClientRow) -> None:

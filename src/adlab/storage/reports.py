@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from adlab.core.errors import StorageError, UnknownObjectError
 from adlab.storage.statements import statement
@@ -67,10 +67,3 @@ def lock_writer(connection: Connection, client_id: int) -> None:
 def granted_clients(connection: Connection, person_id: int) -> list[str]:
     """Slugs of the clients whose data a person is granted now."""
     return list(connection.scalars(statement("report_writer_clients"), {"person_id": person_id}))
-
-
-def drop_login(connection: Connection, login: str) -> None:
-    """Take a notebook's login away before its time; open sessions of it see nothing from then."""
-    # Reason: the name is our own random text; DDL takes no parameters.
-    connection.execute(text(f"DROP ROLE IF EXISTS {login}"))
-    connection.execute(statement("login_forget"), {"login": login})
