@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from adlab.core.entities import Level
 from adlab.core.errors import (
     DataError,
     NotAdditiveError,
     UnknownMetricError,
     UnknownObjectError,
 )
+from adlab.core.metrics import metrics
+from adlab.core.periods import DateRange
+from adlab.services.insights import InsightsQuery
 from adlab.storage.engine import connect_engine
 from adlab.storage.tenancy import Reader
 from adlab.workbench import InsightsFrame, Workbench
+from adlab.workbench.insights import _partner_days
 
 from .conftest import ALPHA, NOW, Agency
 
@@ -338,3 +344,16 @@ def test_the_fast_way_of_long_periods_gives_the_same_frame(
     pd.testing.assert_frame_equal(pd.DataFrame(fast), pd.DataFrame(slow.insights(**asked)))
     assert len(fast) > 0
     slow.reader.close()
+
+
+def test_days_are_compared_with_the_same_days_a_year_before() -> None:
+    """After 29 February, counting days would compare 1 March with 2 March."""
+    days = pd.DatetimeIndex(["2028-02-28", "2028-02-29", "2028-03-01"])
+    period = DateRange(date(2028, 2, 28), date(2028, 3, 1))
+    query = InsightsQuery((1,), Level.CAMPAIGN, period, metrics(("spend",)), 1)
+    found = _partner_days(days, query, period.previous_year(), "previous_year")
+    assert [None if d is pd.NaT else str(d.date()) for d in found] == [
+        "2027-02-28", None, "2027-03-01",
+    ]  # fmt: skip
+    before = _partner_days(days, query, period.previous(), "previous_period")
+    assert [str(d.date()) for d in before] == ["2028-02-25", "2028-02-26", "2028-02-27"]

@@ -272,16 +272,30 @@ def _compare(
     old = sum_rows(old, [k for k in ("date", "object_id") if k in old.columns]).reset_index()
     old[f"{word}_id"] = [public_id(int(i)) for i in old["object_id"]]
     keys = [f"{word}_id"]
+    partners: pd.Index = frame.index
     if "date" in old:
-        old["date"] = pd.to_datetime(old["date"]) + pd.Timedelta(
-            days=(query.period.since - before.since).days
-        )
+        old["date"] = pd.to_datetime(old["date"])
         keys = ["date", f"{word}_id"]
-    previous = values(old.set_index(keys), query.metrics).reindex(frame.index)
+        days = pd.DatetimeIndex(frame.index.get_level_values("date"))
+        partners = pd.MultiIndex.from_arrays(
+            [_partner_days(days, query, before, how), frame.index.get_level_values(1)], names=keys
+        )
+    previous = values(old.set_index(keys), query.metrics).reindex(partners)
+    previous.index = frame.index
     for m in query.metrics:
         frame[f"{m.name}_prev"] = previous[m.name]
         base = previous[m.name].where(previous[m.name] != 0)
         frame[f"{m.name}_change"] = frame[m.name] / base - 1
+
+
+def _partner_days(
+    days: pd.DatetimeIndex, query: InsightsQuery, before: DateRange, how: Compare
+) -> pd.DatetimeIndex:
+    """The day each day is compared with; 29 February has none a year earlier."""
+    if how == "previous_year" and query.increment == 1:
+        earlier = days - pd.DateOffset(years=1)
+        return pd.DatetimeIndex(earlier.where(earlier.day == days.day))
+    return days - pd.Timedelta(days=(query.period.since - before.since).days)
 
 
 def _provenance(
