@@ -81,6 +81,7 @@ def people(engine: Engine) -> None:
             access.store_person(connection, name, role, name.split()[0].lower())
             for slug in slugs:
                 access.grant(connection, name, slug, role)
+        access.store_person(connection, "Adam Admin", Role.ADMIN, "adam")
         for name in ("Ann Analyst", "Ben Analyst", "Nora Client", "Ana Weiss"):
             passwords.set_password(connection, name, PASSWORD)
 

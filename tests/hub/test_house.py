@@ -54,7 +54,7 @@ def test_a_wrong_name_or_password_reads_the_same(
     with running.browser() as browser:
         answer = log_in(browser, username, password)
         assert answer.status_code == 403
-        assert "Invalid username or password" in answer.text
+        assert "The username or the password is wrong." in answer.text
         assert browser.get("/services/web/").url.path == "/hub/login"
 
 
@@ -98,6 +98,35 @@ def test_a_client_viewer_lands_on_the_portal_and_gets_no_server(running: Running
         home = nora.get("/hub/home")
         assert "no notebooks" in home.text
     assert not _servers(running)
+
+
+def test_an_admin_sees_servers_and_is_nobody_else(running: Running) -> None:
+    with running.browser("Ana Weiss"), running.browser("Adam Admin") as adam:
+        assert "Running notebooks" in adam.get("/hub/admin").text
+        assert "ana-weiss" in adam.get("/hub/api/users").text
+        token = adam.cookies.get("_xsrf", path="/hub/")
+        for what in ("tokens", "server"):
+            made = adam.post(f"/hub/api/users/ana-weiss/{what}?_xsrf={token}", json={})
+            assert made.status_code in (403, 404), what
+        for path in ("/hub/spawn/ana-weiss", "/user/ana-weiss/lab", "/hub/token/ana-weiss"):
+            assert adam.get(path).status_code in (403, 404), path
+    with running.browser("Ann Analyst") as ann:
+        assert ann.get("/hub/admin").status_code == 403
+        assert ann.get("/hub/api/users").status_code == 403
+    assert not _servers(running)
+
+
+def test_error_pages_speak_plainly(running: Running) -> None:
+    with running.browser("Nora Client") as nora:
+        for path, said in (("/hub/nosuch", "There is no such page."),
+                           ("/hub/spawn", "This is not open to you."),
+                           ("/hub/link/made.up", "This link no longer works.")):  # fmt: skip
+            page = nora.get(path).text
+            assert f"<title>{said} · adlab</title>" in " ".join(page.split()).replace(
+                "> ", ">"
+            ).replace(" <", "<")
+            assert f"<h1>{said}</h1>" in page
+            assert "scopes" not in page
 
 
 def test_a_link_logs_in_once(running: Running) -> None:

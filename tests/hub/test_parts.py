@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from adlab.core.errors import SettingsError
-from adlab.core.roles import ROLES, Right
+from adlab.core.roles import ROLES, Right, Role, has_right
+from adlab.hub.authenticator import model_of
 from adlab.hub.plan import Plan, read_plan
 from adlab.hub.roles import load_roles, may_log_in
 from adlab.hub.services import service_environment, services
@@ -19,6 +20,7 @@ from adlab.hub.spawning import copy_notebooks, find_notebooks
 from adlab.local import Supervisor, free_port
 from adlab.local.proxies import ProxyProgram, find_proxy, smoke_test
 from adlab.local.tending import GIVE_UP_AFTER, Tender
+from adlab.storage.passwords import Known
 
 PLAN = Plan(
     bind_url="http://127.0.0.1:1/", public_url="http://127.0.0.1:1", hub_port=2,
@@ -37,6 +39,19 @@ def test_only_roles_with_notebooks_may_start_servers() -> None:
     assert load_roles()[0]["scopes"] == ["read:users:name!user", "read:users:groups!user"]
     assert not may_log_in("service")
     assert not may_log_in("emperor")
+
+
+def test_nobody_may_act_in_another_persons_name() -> None:
+    # Scopes with a filter are about one's own things, or about one service.
+    harmless = {"self", "admin-ui", "list:users", "read:users", "read:servers", "delete:servers"}
+    for role in load_roles():
+        open_ended = {s for s in role["scopes"] if "!" not in s}
+        assert open_ended <= harmless, role["name"]
+        operates = "groups" in role and has_right(role["groups"][0], Right.OPERATE)
+        assert ("admin-ui" in open_ended) == operates
+    for role in Role:
+        model = model_of(Known(1, "Ann", "ann", role.value))
+        assert model is None or model["admin"] is False
 
 
 def test_a_plan_travels_in_one_variable_and_says_nothing_of_itself() -> None:

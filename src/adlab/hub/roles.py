@@ -12,6 +12,10 @@ from adlab.core.roles import ROLES, Right, Role, RoleDefinition
 
 SERVICES = ("boards", "web")
 
+# Reason: the hub's own `admin` may open other people's servers and make tokens in their names, so
+# nobody has it: an admin of the agency would become its owner. Operators see servers and stop them.
+OPERATOR = ("admin-ui", "list:users", "read:users", "read:servers", "delete:servers")
+
 # Reason: the hub gives everyone the role `user`; cut down, so that it starts no servers.
 LOGIN_ONLY = {"name": "user", "scopes": ["read:users:name!user", "read:users:groups!user"]}
 
@@ -24,6 +28,8 @@ def scopes_of(definition: RoleDefinition) -> list[str]:
     if Right.USE_NOTEBOOKS in definition.rights:
         # Their own server, and tokens for it.
         scopes.append("self")
+    if Right.OPERATE in definition.rights:
+        scopes += OPERATOR
     return scopes
 
 
