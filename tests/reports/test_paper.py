@@ -16,7 +16,7 @@ from pypdf import PdfReader
 from adlab.core.errors import MissingRendererError, ReportFailedError
 from adlab.reports.blocks import MIME, breakable, plain, shorten
 from adlab.reports.glyphs import advice, undrawable
-from adlab.reports.pdf import compile_pdf, page_count
+from adlab.reports.pdf import compile_pdf, font_files, page_count
 from adlab.reports.typst_exporter import TypstExporter, markdown_to_typst
 from tests.reports.seed import HOSTILE
 
@@ -159,3 +159,11 @@ def test_nbconvert_knows_the_exporter() -> None:
     from nbconvert.exporters import get_exporter
 
     assert get_exporter("adlab.reports.typst_exporter.TypstExporter") is TypstExporter
+
+
+def test_japanese_is_drawn_by_a_font_that_comes_along() -> None:
+    assert [path.name for path in font_files()] == [
+        "Inter-Regular.ttf", "Inter-SemiBold.ttf", "DejaVuSans.ttf", "DejaVuSans-Bold.ttf",
+        "ipaexg.ttf",
+    ]  # fmt: skip
+    assert undrawable(["新作コレクション", "Ελλάδα", "Россия"]) == ""

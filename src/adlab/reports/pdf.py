@@ -6,6 +6,7 @@ weight 400 and 600 of the variable fonts the boards use, Latin and Latin extende
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import tempfile
@@ -63,7 +64,10 @@ def compile_pdf(source: str, created: datetime, *, fonts: Path = FONTS) -> bytes
 
 
 def font_files(fonts: Path = FONTS) -> list[Path]:
-    """Our fonts, then matplotlib's DejaVu for signs Inter lacks; the system's come last.
+    """Our fonts, then those that come with wheels; the system's come last.
+
+    DejaVu Sans (matplotlib's) writes Greek, Cyrillic and Arabic, IPAexGothic (matplotlib-fontja's)
+    Japanese and most of the Chinese signs it shares.
 
     Raises:
         MissingRendererError: If a font is not there.
@@ -84,7 +88,12 @@ def font_files(fonts: Path = FONTS) -> list[Path]:
     # Reason: file by file, because that folder also holds a font that draws a box for every sign
     # there is, and would win over a font of the system that can write it.
     dejavu = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    return [*(fonts / f for f in FACES), *(p for f in FALLBACKS if (p := dejavu / f).is_file())]
+    others = [dejavu / f for f in FALLBACKS]
+    spec = importlib.util.find_spec("matplotlib_fontja")
+    if spec is not None and spec.origin is not None:
+        # Reason: found, not imported, because importing it changes matplotlib's defaults.
+        others.append(Path(spec.origin).parent / "fonts" / "ipaexg.ttf")
+    return [*(fonts / f for f in FACES), *(p for p in others if p.is_file())]
 
 
 def _to_the_second(moment: datetime) -> datetime:
