@@ -118,13 +118,13 @@ def test_an_admin_sees_servers_and_is_nobody_else(running: Running) -> None:
 
 def test_error_pages_speak_plainly(running: Running) -> None:
     with running.browser("Nora Client") as nora:
-        for path, said in (("/hub/nosuch", "There is no such page."),
-                           ("/hub/spawn", "This is not open to you."),
-                           ("/hub/link/made.up", "This link no longer works.")):  # fmt: skip
+        for path, said in (
+            ("/hub/nosuch", "There is no such page."),
+            ("/hub/spawn", "This is not open to you."),
+            ("/hub/link/made.up", "This link no longer works."),
+        ):
             page = nora.get(path).text
-            assert f"<title>{said} · adlab</title>" in " ".join(page.split()).replace(
-                "> ", ">"
-            ).replace(" <", "<")
+            assert re.search(rf"<title>\s*{re.escape(said)} · adlab\s*</title>", page)
             assert f"<h1>{said}</h1>" in page
             assert "scopes" not in page
 

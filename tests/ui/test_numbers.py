@@ -17,7 +17,7 @@ from adlab.ui.status import make_strip
 from adlab.ui.tiles import make_tiles
 from adlab.ui.trend import make_trend, nice_ticks
 from adlab.ui.variation import judge
-from adlab.ui.wording import chart_title, headline
+from adlab.ui.wording import chart_title, headline, in_days
 from tests.ui.conftest import span_of, steady
 
 NOW, BEFORE = date(2026, 10, 22), date(2026, 9, 22)
@@ -83,7 +83,7 @@ def test_few_days_say_nothing_about_variation(days: int) -> None:
 
 def test_headline_gives_amount_change_and_result(figures: Figures) -> None:
     assert headline(figures, Address()) == (
-        "Spent €3,000 in the last 30 days, as much as the 30 before; ROAS 4.00 (4.00)."
+        "Spent €3,000 in the last 30 days, as much as the 30 before; ROAS 4.00 (4.00 before)."
     )
 
 
@@ -95,14 +95,23 @@ def test_headline_puts_bad_news_first_and_names_the_cause() -> None:
 
 def test_month_to_date_is_not_called_days() -> None:
     f = _against(steady(20), steady(20))
-    assert "in this month so far, as much as the same days last month" in headline(
+    assert " this month so far, as much as the same days last month" in headline(
         f, Address(range="mtd")
     )
 
 
+@pytest.mark.parametrize(
+    ("during", "said"),
+    [("last month", "last month"), ("this month so far", "this month so far"),
+     ("this day", "on this day"), ("October 2026", "in October 2026")],
+)  # fmt: skip
+def test_days_read_as_part_of_a_sentence(during: str, said: str) -> None:
+    assert in_days(during) == said
+
+
 def test_nothing_spent_is_said_plainly() -> None:
     f = Figures("EUR", span_of(NOW, [{"impressions": 3}]))
-    assert headline(f, Address(range="7d")) == "Nothing was spent in the last 1 days."
+    assert headline(f, Address(range="7d")) == "Nothing was spent in the last day."
 
 
 def test_a_ratio_known_for_a_part_says_so_and_is_no_headline() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
+from adlab.core.periods import DateRange
 from adlab.core.roles import Role
 from adlab.services.access import MetaAccess
 from adlab.storage import access, clients
 from adlab.storage.engine import owner_engine, transaction
 from adlab.ui.places import Places, set_places
 from adlab.vault import Vault
+from adlab.web import home
 from adlab.web.app import make_app
 from adlab.web.config import WebConfig
 from adlab.web.desk import DeskParts, run_desk_in_thread
@@ -146,6 +149,16 @@ def test_without_a_client_one_learns_whom_to_ask(house: House) -> None:
     assert "Three steps" not in page
 
 
+def test_a_months_report_says_its_month_once() -> None:
+    october = DateRange(date(2026, 10, 1), date(2026, 10, 31))
+    assert home.report_words("Monthly report, October 2026", october) == (
+        "October 2026 report", ""
+    )  # fmt: skip
+    assert home.report_words("Audit", october) == ("Audit", "1 Oct – 31 Oct 2026")
+    part = DateRange(date(2026, 10, 1), date(2026, 10, 20))
+    assert home.report_words("Monthly report, October 2026", part)[1] != ""
+
+
 def test_hostile_names_stay_text_everywhere(house: House) -> None:
     for path in ("/", "/clients/atelier/connect", "/clients/atelier/connected", "/nosuch"):
         page = house.page("Ana Weiss", path)
@@ -223,6 +236,8 @@ def test_an_account_is_connected_and_the_token_shown_nowhere(
     wrong = _post(ana, path, form=_token(ana, path), account="act_1002", token="EAAB-not-a-token")
     assert wrong.status_code == 422
     assert 'value="act_1002"' in wrong.text
+    assert "paste it here" in wrong.text
+    assert "adlab account" not in wrong.text
     empty = _post(ana, path, form=_token(ana, path), account="nonsense", token=TOKEN)
     assert "looks like act_1234567890" in empty.text
     done = _post(ana, path, form=_token(ana, path), account="act_1002", token=TOKEN)

@@ -16,6 +16,7 @@ from adlab.ui.pages import render
 from adlab.ui.standing import FILTERS, ClientState
 from adlab.ui.who import Who
 from adlab.ui.wire import Drawn
+from adlab.ui.wording import in_days
 
 REGIONS = ("header", "lead", "controls", "tiles", "clients")
 TITLES = ("Total clients", "Total spend", "Meta connected", "Average spend per client")
@@ -124,13 +125,13 @@ def headline(
     )
     amounts = spend_texts(figures, in_one)
     if not amounts:
-        return f"{first}Nothing was spent in {when}."
+        return f"{first}Nothing was spent {in_days(when)}."
     shown = list(amounts[:_SHOWN_CURRENCIES])
     rest = len(amounts) - len(shown)
     if rest:
         shown.append(f"amounts in {rest} more currenc{'y' if rest == 1 else 'ies'}")
     listed = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-    return f"{first}Spent {listed} in {when}."
+    return f"{first}Spent {listed} {in_days(when)}."
 
 
 def _lower(words: str) -> str:

@@ -19,7 +19,7 @@ from adlab.ui.tiles import HEIGHT, WIDTH, path
 
 _LABELS = {
     "name": "Client", "status": "Status", "spend": "Spend", "change": "vs before", "roas": "ROAS",
-    "link_ctr": "Link CTR", "purchases": "Purchases", "last_day": "Last day",
+    "link_ctr": "CTR (link)", "purchases": "Purchases", "last_day": "Last day",
     "checked": "Last sync",
 }  # fmt: skip
 

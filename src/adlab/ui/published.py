@@ -12,7 +12,7 @@ class Report:
     Attributes:
         report_id: For its address.
         title: Its title, unescaped.
-        period: The days it covers, in words.
+        period: The days it covers, in words; "" where the title says them.
         rendered: When it was made, in words.
         pages: How many pages it has, or None.
     """

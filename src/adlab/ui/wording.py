@@ -27,11 +27,18 @@ ENOUGH_COVERED = 0.8
 def period_words(address: Address, period: DateRange) -> str:
     """The chosen days in words: `the last 30 days`, `this month so far`."""
     if address.range.removesuffix("d").isdigit():
-        return f"the last {period.days} days"
+        return f"the last {period.days} days" if period.days > 1 else "the last day"
     named = {"mtd": "this month so far", "last_month": "last month", "13m": "the last 13 months"}
     if address.range in named:
         return named[address.range]
     return f"these {period.days} days" if period.days > 1 else "this day"
+
+
+def in_days(during: str) -> str:
+    """Days in words as a sentence needs them: `in the last 30 days`, but `last month`."""
+    if during.startswith(("this month", "last month")):
+        return during
+    return f"on {during}" if during == "this day" else f"in {during}"
 
 
 def before_words(address: Address, period: DateRange) -> str:
@@ -63,9 +70,9 @@ def finding(figures: Figures, during: str, before: str) -> str:
     """The same for days and comparison in words of the caller's: `October 2026`, `September`."""
     spent = figures.now.totals.get("spend")
     if not is_known(spent) or not spent:
-        return f"Nothing was spent in {during}."
+        return f"Nothing was spent {in_days(during)}."
     amount = show(METRICS["spend"], spent, figures.currency, tile=True)
-    base = f"pent {amount} in {during}"
+    base = f"pent {amount} {in_days(during)}"
     change = figures.change("spend")
     if change is not None:
         base += (
@@ -79,7 +86,7 @@ def finding(figures: Figures, during: str, before: str) -> str:
     metric, judged = result
     new = show(metric, figures.now.totals[metric.name], figures.currency, tile=True)
     old = figures.before.totals.get(metric.name) if figures.before else None
-    was = f" ({show(metric, old, figures.currency, tile=True)})" if is_known(old) else ""
+    was = f" ({show(metric, old, figures.currency, tile=True)} before)" if is_known(old) else ""
     if judged.verdict == "worse" and judged.relative is not None:
         verb = "fell" if judged.relative < 0 else "rose"
         because = _blame(figures, metric)

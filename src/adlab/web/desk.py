@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 20_000
 START_SECONDS = 20.0
+PASTE_ANOTHER = "Make a new token in Business settings and paste it here."
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ async def _serve(request: Request, parts: DeskParts, key: str, work: Work) -> Re
         status = refused.status
     except MetaError as error:
         field = "account" if isinstance(error, RejectedRequestError) else "token"
-        found = {"error": _stopped(error.message), "remedy": error.remedy, "field": field}
+        # Reason: the remedy of a dead token names a command; whoever reads this has a form.
+        remedy = PASTE_ANOTHER if "adlab account connect" in error.remedy else error.remedy
+        found = {"error": _stopped(error.message), "remedy": remedy, "field": field}
         status = 422
     except AdlabError as error:
         log.warning("desk_failed work=%s error=%s", work.__name__, type(error).__name__)

@@ -219,7 +219,10 @@ class Secured(RequestHandler):  # type: ignore[misc]  # tornado is not followed
         prefix = self.settings.get("boards_prefix", "")
         deeper = self.request.path.removeprefix(prefix).strip("/").count("/")
         root = "../" * deeper
-        self.finish(message_page(title, text, root=root, button=("Start page", places().home)))
+        chosen = self.get_cookie("adlab_theme", "")
+        theme = chosen if chosen in ("light", "dark") else "auto"
+        button = ("Start page", places().home)
+        self.finish(message_page(title, text, root=root, button=button, theme=theme))
 
 
 class BoardPage(Secured, panel_server.DocHandler):  # type: ignore[misc]

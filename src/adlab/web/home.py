@@ -98,10 +98,19 @@ def load_reports(
     for row in reports.load_reports(reader, client_ids):
         mine = found.setdefault(row["client_id"], [])
         if most is None or len(mine) < most:
-            period = span(DateRange(row["since"], row["until"]))
             made = day(row["rendered_at"].date(), year=True)
-            mine.append(Report(row["report_id"], row["title"], period, made, row["pages"]))
+            title, period = report_words(row["title"], DateRange(row["since"], row["until"]))
+            mine.append(Report(row["report_id"], title, period, made, row["pages"]))
     return found
+
+
+def report_words(title: str, period: DateRange) -> tuple[str, str]:
+    """A report's title and the days it covers; a whole month's says its days by itself."""
+    after = period.until + timedelta(days=1)
+    whole = period.since.day == 1 and after.day == 1 and period.days <= 31
+    if whole and title == f"Monthly report, {period.since:%B %Y}":
+        return f"{period.since:%B %Y} report", ""
+    return title, span(period)
 
 
 def headline(cards: Sequence[Card]) -> str:
