@@ -125,6 +125,13 @@ def test_two_currencies_have_a_total_each_and_are_never_added() -> None:
     assert sheet.check() == 9
 
 
+def test_rows_without_a_currency_get_no_total_beside_those_with_one() -> None:
+    rows = [{"spend": 30, "impressions": 3}, {"spend": None, "impressions": None}]
+    sheet = Sheet(write_xlsx(table(("spend", "impressions"), rows, ("USD", None))))
+    assert sheet.column("Campaign id")[2:] == ["Total USD"]
+    assert sheet.column("Spend") == [30, None, 30]
+
+
 def test_formats_follow_unit_and_currency() -> None:
     sheet = Sheet(write_xlsx(table(
         ("spend", "link_ctr", "roas", "purchases"),

@@ -179,7 +179,9 @@ class _DataSheet:
             self._head(place, column)
             for row in range(self.count):
                 self._cell(row + 1, place, column, row)
-        for place, currency in enumerate(self.groups):
+        # Reason: beside others, rows without a currency have no amounts that a total could add.
+        named = [c for c in self.groups if c] or list(self.groups)
+        for place, currency in enumerate(named):
             self._totals(self.count + 1 + place, currency)
         labels = sum(c.kind == "label" for c in self.columns)
         self.sheet.freeze_panes(1, min(labels - 1, 3))
@@ -272,7 +274,7 @@ class _DataSheet:
             name = xl_col_to_name(where)
             return f"{name}$2:{name}${self.count + 1}"
 
-        if len(self.groups) == 1:
+        if len(self.groups) == 1 or not currency:
             return f"=SUM({block(place)})"
         codes = next(i for i, c in enumerate(self.columns) if c.title == "Currency")
         return f'=SUMIF(${block(codes).replace(":", ":$")},"{currency}",{block(place)})'
