@@ -107,6 +107,17 @@ def test_state_lives_in_the_address(chrome: Any, site: Site) -> None:
     page.context.close()
 
 
+def test_every_button_of_a_menu_can_be_read(chrome: Any, site: Site) -> None:
+    page = _open(chrome, site, "Nora Client")
+    page.click(".controls summary:text-is('Custom')")
+    look = page.eval_on_selector(
+        ".dates button", "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
+    )
+    assert look[0] == "rgb(255, 255, 255)"
+    assert look[1] not in ("rgba(0, 0, 0, 0)", "rgb(255, 255, 255)")
+    page.context.close()
+
+
 def test_the_file_holds_every_page_of_the_table(chrome: Any, site: Site) -> None:
     page = _open(chrome, site, "Nora Client")
     with page.expect_download() as waiting:

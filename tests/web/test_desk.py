@@ -82,6 +82,13 @@ def test_what_is_wrong_is_told_by_field(desk: Asking, given: dict[str, str], fie
     assert (answer["ok"], answer["field"]) == (False, field)
 
 
+def test_a_second_client_of_a_name_needs_a_short_name_of_its_own(desk: Asking) -> None:
+    assert desk("/clients", name="Zwilling & Co")[1]["slug"] == "zwilling-co"
+    status, answer = desk("/clients", name="zwilling & co")
+    assert (status, answer["field"]) == (409, "name")
+    assert desk("/clients", name="Zwilling & Co", slug="zwilling-us")[1]["ok"]
+
+
 def test_an_account_is_connected_and_its_first_sync_begins(
     desk: Asking, owner_engine: Engine
 ) -> None:

@@ -185,7 +185,14 @@ def _add_client(parts: DeskParts, actor: str, given: dict[str, str]) -> dict[str
     if not name or len(name) > 200:
         raise _RefusedError(422, "A name has 1 to 200 characters.", field="name")
     with transaction(parts.engine) as connection:
-        taken = {c.slug for c in load_clients(connection)}
+        known = load_clients(connection)
+        if not given.get("slug") and name.casefold() in {c.name.casefold() for c in known}:
+            # Reason: two of one name cannot be told apart in any list; often it is sent twice.
+            raise _RefusedError(
+                409, "There is a client of this name already.",
+                "Choose another name, or give it a short name of its own.", "name",
+            )  # fmt: skip
+        taken = {c.slug for c in known}
         slug = given.get("slug") or free_slug(name, taken)
         if slug in taken:
             raise _RefusedError(409, "Another client has this address.", "Choose another.", "slug")
