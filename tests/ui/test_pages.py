@@ -9,11 +9,13 @@ from datetime import UTC, date, datetime
 import pytest
 
 from adlab.core.periods import DateRange
+from adlab.stats.pacing import evaluate_pacing
 from adlab.ui.address import Address
 from adlab.ui.assets import FOLDER, load_assets, version
 from adlab.ui.brand import make_brand
 from adlab.ui.client_board import REGIONS, Part, draw_client, draw_message
 from adlab.ui.figures import Campaigns, Figures, Freshness
+from adlab.ui.plan import Plan
 from adlab.ui.who import Who
 from adlab.ui.wire import Drawn
 
@@ -42,6 +44,21 @@ def test_every_name_is_escaped(figures: Figures, campaigns: Campaigns) -> None:
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert not re.search(r"<[^>]*\son\w+=", page)
+
+
+def test_a_budget_out_of_plan_stands_before_the_finding(
+    figures: Figures, campaigns: Campaigns
+) -> None:
+    november = DateRange(date(2026, 11, 1), date(2026, 11, 30))
+    pacing = evaluate_pacing(1_000, 1_500, november, date(2026, 11, 21))
+    plans = [Plan("", "EUR", november, date(2026, 11, 21), pacing)]
+    who = Who("acme", make_brand("Acme", "acme"), [], "Ann")
+    drawn = draw_client(who, Address(client="acme"), (), AT, PERIOD, FRESH, 1,
+                        Part([figures], "ready"), Part(campaigns, "ready"), Part(None, "ready"),
+                        plans=Part(plans, "ready"))  # fmt: skip
+    first, second = re.findall(r'class="headline">(.*?)</', drawn.regions["lead"])
+    assert first.startswith("November is far ahead of plan: spent €1,500 of €1,000")
+    assert second.startswith(("Spent", "ROAS", "Cost"))
 
 
 def test_every_region_is_drawn(figures: Figures, campaigns: Campaigns) -> None:

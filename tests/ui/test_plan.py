@@ -13,7 +13,7 @@ from adlab.stats.pacing import evaluate_pacing
 from adlab.ui.address import Address
 from adlab.ui.figures import Figures
 from adlab.ui.pages import render
-from adlab.ui.plan import Plan, make_plan
+from adlab.ui.plan import Plan, alarms, make_plan
 from adlab.ui.tiles import goal_words, make_tiles
 from tests.ui.conftest import span_of, steady
 
@@ -59,6 +59,15 @@ def test_an_overspent_budget_says_so_and_its_bar_is_full() -> None:
     (line,) = make_plan([plan(15_800)])
     assert line.daily == "the budget is used up"
     assert (line.filled, line.mark) == (100, 80)
+
+
+def test_a_budget_far_from_its_plan_is_the_first_sentence() -> None:
+    over, fine, part = plan(15_800), plan(12_000), plan(15_800, account="Shop")
+    (said,) = alarms([over, fine, part], DateRange(date(2026, 10, 26), date(2026, 11, 24)))
+    assert said.replace("\u202f", " ") == (
+        "November is far ahead of plan: spent €15,800 of €15,000 (105 %), 6 days left."
+    )
+    assert alarms([over], DateRange(date(2026, 10, 1), date(2026, 10, 31))) == []
 
 
 def test_the_first_day_and_days_without_spend() -> None:

@@ -18,7 +18,7 @@ from adlab.ui.figures import Campaigns, Figures, Freshness
 from adlab.ui.formats import day, since, span
 from adlab.ui.pages import render
 from adlab.ui.places import places
-from adlab.ui.plan import Plan, make_plan
+from adlab.ui.plan import Plan, alarms, make_plan
 from adlab.ui.published import Report
 from adlab.ui.shared import StillLoadingError
 from adlab.ui.status import make_strip
@@ -79,6 +79,7 @@ def draw_client(
 ) -> Drawn:
     """Draw the whole board."""
     plan = _plan(plans or Part([], "ready"))
+    urgent = alarms((plans.value or []) if plans else [], period)
     before = address.before(period)
     before = before if fresh.reaches(before) else None
     strip = make_strip(fresh, period, before, now)
@@ -95,7 +96,7 @@ def draw_client(
                     "campaigns": "", "plan": plan if started else ""}  # fmt: skip
     else:
         regions |= {
-            "lead": _lead(figures, address, notes),
+            "lead": _lead(figures, address, notes, urgent),
             "tiles": _tiles(figures, address, strip.stale),
             "plan": plan,
             "trend": _trend(figures, address),
@@ -173,8 +174,10 @@ def _state(
     return {"title": title, "text": text, "button": button, "busy": busy}
 
 
-def _lead(figures: Part[list[Figures]], address: Address, notes: Sequence[str]) -> str:
-    sentences = [headline(f, address) for f in figures.value or []]
+def _lead(
+    figures: Part[list[Figures]], address: Address, notes: Sequence[str], urgent: Sequence[str]
+) -> str:
+    sentences = [*urgent, *(headline(f, address) for f in figures.value or [])]
     return str(render("lead", sentences=sentences, notes=notes, loading=figures.state == "loading"))
 
 

@@ -76,6 +76,16 @@ def make_plan(plans: Sequence[Plan]) -> list[PlanLine]:
     return [_line(p) for p in plans]
 
 
+def alarms(plans: Sequence[Plan], shown: DateRange) -> list[str]:
+    """Sentences that stand above all others: whole budgets far from their plan in days shown."""
+    return [
+        f"{line.title} is {line.verdict}: {line.spent}."
+        for plan, line in zip(plans, make_plan(plans), strict=True)
+        if plan.pacing.alert == "red" and not plan.account
+        and plan.period.since <= shown.until and shown.since <= plan.period.until
+    ]  # fmt: skip
+
+
 def _line(plan: Plan) -> PlanLine:
     p = plan.pacing
     verdict = _WORDS.get((p.status, p.alert), "on pace" if p.status == "on pace" else "")
