@@ -290,3 +290,10 @@ def test_an_account_of_another_client_is_none(boss: Workbench, engine: Engine) -
     with pytest.raises(UnknownObjectError, match="Client 'acme' has no account act_3001 in EUR"):
         boss.budgets.set([NOVEMBER, {**NOVEMBER, "scope": "act_3001"}])
     assert _count(engine, "budget") == 0
+
+
+def test_a_curve_may_be_named_and_must_be_known(boss: Workbench) -> None:
+    assert boss.budgets.set([{**NOVEMBER, "curve": "linear"}]) == 1
+    assert boss.budgets.get(month="2026-11")["curve"].tolist() == ["linear"]
+    with pytest.raises(DataError, match="there is no curve 'front-loaded'; known is linear"):
+        boss.budgets.set([{**NOVEMBER, "curve": "front-loaded"}])

@@ -56,6 +56,8 @@ def hub(
                 output.document({"url": house.address, "proxy": house.proxy.kind})
             else:
                 output.data(f"adlab hub: {house.address}")
+            if nobody_can_log_in(runtime):
+                output.say("Nobody has a password yet: adlab user password local-owner")
             output.say(
                 "People log in with `adlab user password` or `adlab user invite`. Notebook servers "
                 "share one system user: for one trusting team. Ctrl-C stops everything."
@@ -94,3 +96,12 @@ def first_sync(runtime: Runtime) -> Callable[[str], None]:
         threading.Thread(target=sync, args=(slug,), daemon=True, name=f"sync {slug}").start()
 
     return begin
+
+
+def nobody_can_log_in(runtime: Runtime) -> bool:
+    """Whether no person has a password."""
+    from adlab.storage.engine import transaction
+    from adlab.storage.statements import statement
+
+    with transaction(runtime.engine) as connection:
+        return not connection.scalar(statement("password_any"))

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
 
-BUDGET_COLUMNS = ("client", "scope", "amount", "currency", "month", "start", "end", "note")
+BUDGET_COLUMNS = (
+    "client", "scope", "amount", "currency", "month", "start", "end", "curve", "note",
+)  # fmt: skip
+# How a budget is meant to be spent over its days; others come with better forecasts.
+CURVES = ("linear",)
 GOAL_COLUMNS = ("client", "metric", "target", "currency")
 # What `get` adds, so that its frame can be edited and set again.
 _IGNORED = ("set_by", "set_at", "replaced_at")
@@ -151,6 +155,9 @@ def read_budget(checker: Checker, row: Mapping[str, Any]) -> BudgetRow:
         )
     note = row.get("note")
     period = _period(row)
+    curve = row.get("curve")
+    if not _is_missing(curve) and curve not in CURVES:
+        raise ValueError(f"there is no curve {str(curve)[:60]!r}; known is {', '.join(CURVES)}")
     if "amount" not in row:
         raise ValueError("there is no amount; None withdraws a budget")
     micro = _amount(row["amount"], currency)

@@ -12,6 +12,7 @@ from adlab.services.budgets import evaluate_budgets
 from adlab.storage import plans
 from adlab.workbench.plan_rows import (
     BUDGET_COLUMNS,
+    CURVES,
     GOAL_COLUMNS,
     Checker,
     Rows,
@@ -73,8 +74,8 @@ class Budgets:
             history: Also those that were replaced or withdrawn, with `replaced_at`.
 
         Returns:
-            Indexed by client: scope, currency, amount (major units), start, end, note, set_by,
-            set_at (aware UTC).
+            Indexed by client: scope, currency, amount (major units), start, end, curve (how it is
+            meant to be spent; `linear` is known), note, set_by, set_at (aware UTC).
 
         Raises:
             UnknownObjectError: If a client is not yours to see.
@@ -83,11 +84,11 @@ class Budgets:
         days = read_month(month) if month is not None else None
         ids = [c.client_id for c in self._lab.chosen(client)]
         found = plans.load_budgets(self._lab.reader, ids, days, history)
-        columns = ["client", "scope", "currency", "amount", "start", "end", "note", "set_by",
-                   "set_at", "replaced_at"]  # fmt: skip
+        columns = ["client", "scope", "currency", "amount", "start", "end", "curve", "note",
+                   "set_by", "set_at", "replaced_at"]  # fmt: skip
         rows = [
             (b.slug, b.scope, b.currency, float(from_micro(b.amount_micro)), b.period.since,
-             b.period.until, b.note, b.set_by, b.set_at, b.replaced_at)
+             b.period.until, CURVES[0], b.note, b.set_by, b.set_at, b.replaced_at)
             for b in found
         ]  # fmt: skip
         return _frame(rows, columns, history)
