@@ -118,6 +118,36 @@ def test_every_button_of_a_menu_can_be_read(chrome: Any, site: Site) -> None:
     page.context.close()
 
 
+_SMALL = """() => [...document.querySelectorAll("a[href], button, input, select, summary")]
+  .filter(e => e.checkVisibility() && !e.closest(".hidden, .skip") && !e.matches(".skip"))
+  .filter(e => getComputedStyle(e, "::after").position !== "absolute")
+  .map(e => [e.textContent.trim().slice(0, 20), e.getBoundingClientRect()])
+  .filter(([, r]) => r.width < 24 || r.height < 24).map(([t]) => t)"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_long_name_moves_nothing_and_every_target_can_be_hit(
+    chrome: Any, site: Site, width: int
+) -> None:
+    rename = text("UPDATE app.client SET name = :n WHERE slug = 'nordlicht'")
+    with transaction(site.engine) as connection:
+        connection.execute(rename, {"n": ("Nordlicht und Söhne & Co. KG, " * 7)[:200].strip()})
+    try:
+        page = _open(chrome, site, "Ana Weiss")
+        page.set_viewport_size({"width": width, "height": 844})
+        for path in (BOARD, "/boards/client?client=nosuch", "/boards/overview"):
+            page.goto(site.url + path)
+            page.wait_for_selector("html[data-live=yes]", state="attached")
+            page.wait_for_selector(".bone", state="detached")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert page.evaluate(_SMALL) == [], path
+            assert page.is_visible(".person")
+        page.context.close()
+    finally:
+        with transaction(site.engine) as connection:
+            connection.execute(rename, {"n": "Nordlicht Outdoor"})
+
+
 def test_the_file_holds_every_page_of_the_table(chrome: Any, site: Site) -> None:
     page = _open(chrome, site, "Nora Client")
     with page.expect_download() as waiting:
