@@ -11,11 +11,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import board, demo, filters, ingest
+from tests.benchmarks import board, demo, filters, house, ingest
 from tests.benchmarks.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], list[Figure]]] = {
     "demo": demo.measure,
+    "house": house.measure,
     "ingest": ingest.measure,
     "board": board.measure,
     "filters": filters.measure,

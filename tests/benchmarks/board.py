@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import signal
 import statistics
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
-import httpx
 import psutil
 
-from tests.benchmarks.figures import Figure, environment
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.visiting import chrome, logged_in, visited
 
 RUNS = 5
 SESSIONS = 20
+LARGEST = "harbor-pine"  # the account of 2,000 campaigns
 
 
 def measure(folder: Path) -> list[Figure]:
@@ -24,32 +22,16 @@ def measure(folder: Path) -> list[Figure]:
 
     home = folder / "home"
     home.mkdir(mode=0o755)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "adlab.cli", "demo", "--no-browser", "--port", "8634"],
-        env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
     try:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        link = ""
-        for line in process.stdout:
-            if found := re.search(r"http://\S+/login/\S+", line):
-                link = found[0]
-                break
-        for line in process.stderr:
-            if "All history is loaded" in line:
-                break
-        with httpx.Client(follow_redirects=True, timeout=30) as browser:
-            browser.get(link).raise_for_status()
-            cookie = browser.cookies.get("adlab_session")
-        assert cookie
-        url = link.split("/login/")[0]
-        boards = _boards(process.pid)
-        cold, warm = _paint(url, cookie)
-        cpu = _sessions(url, cookie, boards)
+        with visited(home, "demo", "--no-browser", links=4) as house:
+            house.wait_said("All history is loaded")
+            boards = _boards(house.process.pid)
+            board = house.board(LARGEST)
+            with chrome() as browser:
+                state = logged_in(browser, house, board)
+                cold, warm = _paint(browser, board, state)
+                cpu = _sessions(browser, board, state, boards)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
         reset_data(home)
     return [
         Figure("board: KPIs painted, cold cache", cold[0], "s", 0.7),
@@ -67,17 +49,10 @@ def _boards(root: int) -> psutil.Process:
     raise RuntimeError("no boards process")
 
 
-def largest_board(url: str) -> str:
-    """The board of the account of 2,000 campaigns."""
-    return f"{url}/boards/client?client=harbor-pine"
-
-
-def _paint(url: str, cookie: str) -> tuple[tuple[float, float], tuple[float, float]]:
+def _paint(
+    browser: Any, board: str, state: dict[str, Any]
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """Median seconds from navigation to KPIs and to charts and table: cold, then warm."""
-    from playwright.sync_api import sync_playwright
-
-    from tests.browser import ARGUMENTS, chromium
-
     script = """() => new Promise(done => {
       const seen = {};
       const look = () => {
@@ -92,24 +67,20 @@ def _paint(url: str, cookie: str) -> tuple[tuple[float, float], tuple[float, flo
     })"""
     cold: list[tuple[float, float]] = []
     warm: list[tuple[float, float]] = []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        for i in range(RUNS + 1):
-            context = browser.new_context(viewport={"width": 1280, "height": 900})
-            context.add_cookies([{"name": "adlab_session", "value": cookie, "url": url}])
-            page = context.new_page()
-            for taken in (cold, warm):
-                page.goto(largest_board(url), wait_until="commit")
-                page.wait_for_selector("[data-kpi]")
-                kpi = page.evaluate(
-                    "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime "
-                    "?? performance.now()"
-                )
-                seen = page.evaluate(script)
-                if i:
-                    taken.append((kpi / 1000, seen["all"] / 1000))
-            context.close()
-        browser.close()
+    for i in range(RUNS + 1):
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, storage_state=state)
+        page = context.new_page()
+        for taken in (cold, warm):
+            page.goto(board, wait_until="commit")
+            page.wait_for_selector("[data-kpi]")
+            kpi = page.evaluate(
+                "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime "
+                "?? performance.now()"
+            )
+            seen = page.evaluate(script)
+            if i:
+                taken.append((kpi / 1000, seen["all"] / 1000))
+        context.close()
     return _median(cold), _median(warm)
 
 
@@ -117,25 +88,19 @@ def _median(pairs: list[tuple[float, float]]) -> tuple[float, float]:
     return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs)
 
 
-def _sessions(url: str, cookie: str, boards: psutil.Process) -> float:
+def _sessions(browser: Any, board: str, state: dict[str, Any], boards: psutil.Process) -> float:
     """Server CPU seconds per session opened by a real browser."""
-    from playwright.sync_api import sync_playwright
-
-    from tests.browser import ARGUMENTS, chromium
 
     def cpu() -> float:
         times = boards.cpu_times()
         return float(times.user + times.system)
 
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        context = browser.new_context()
-        context.add_cookies([{"name": "adlab_session", "value": cookie, "url": url}])
-        page = context.new_page()
-        before = cpu()
-        for _ in range(SESSIONS):
-            page.goto(largest_board(url), wait_until="commit")
-            page.wait_for_function("() => document.documentElement.dataset.live === 'yes'")
-        spent = cpu() - before
-        browser.close()
+    context = browser.new_context(storage_state=state)
+    page = context.new_page()
+    before = cpu()
+    for _ in range(SESSIONS):
+        page.goto(board, wait_until="commit")
+        page.wait_for_function("() => document.documentElement.dataset.live === 'yes'")
+    spent = cpu() - before
+    context.close()
     return spent / SESSIONS
