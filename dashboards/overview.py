@@ -28,7 +28,7 @@ from adlab.ui.visit import Visit, current_visit
 from adlab.ui.who import Who
 from adlab.ui.wire import LONG_WAIT, Drawn, serve
 from adlab.web.client_data import load_changes
-from adlab.web.home import load_states
+from adlab.web.home import load_planned_states, load_states
 from adlab.web.overview_data import OverviewScope, convert, load_currencies, load_overview
 from adlab.web.overview_files import overview_file
 
@@ -97,7 +97,9 @@ class OverviewBoard:
         return REDRAW if seen != client_ids else ""
 
     def _states(self) -> list[ClientState]:
-        return self._get("states", lambda: load_states(self.visit.reader))  # type: ignore[no-any-return]
+        return self._get(
+            "states", lambda: load_planned_states(self.visit.reader, datetime.now(UTC))
+        )  # type: ignore[no-any-return]
 
     def _figures(
         self, states: list[ClientState], address: OverviewAddress, now: datetime, wait: float

@@ -99,6 +99,15 @@ def test_reset_asks_to_be_meant(adlab: Adlab, empty_home: Path) -> None:
     assert f"this deletes all data of {empty_home}; add --yes" in done.err
 
 
+def test_reset_leaves_nobody_elses_work_to_a_later_person(adlab: Adlab, empty_home: Path) -> None:
+    for name in ("hub/people/ann", "logs", "reports"):
+        (empty_home / name).mkdir(parents=True)
+    (empty_home / "hub/people/ann/mine.ipynb").write_text("numbers of a client")
+    (empty_home / "secret.key").write_text("kept, because a backup may need it")
+    assert adlab("reset", "--yes").code == 0
+    assert sorted(p.name for p in empty_home.iterdir() if p.name != "run") == ["secret.key"]
+
+
 def test_reset_of_nothing_is_fine(adlab: Adlab, empty_home: Path) -> None:
     assert adlab("reset", "--yes", "--json").json == {"deleted": str(empty_home)}
 

@@ -114,6 +114,16 @@ def test_an_invitation_adds_the_person_with_a_grant_and_prints_a_link(
     assert len(people(adlab)) == 1
 
 
+def test_an_invitation_leads_to_the_house_that_runs_now(adlab: Adlab, acme: str) -> None:
+    from adlab.local import single_instance
+    from adlab.settings import load_settings
+
+    with single_instance(load_settings().home, "demo") as demo:
+        demo.announce("http://127.0.0.1:8671")
+        done = adlab("user", "invite", "Carla Rossi", "--client", acme)
+    assert done.out.startswith("http://127.0.0.1:8671/hub/welcome/")
+
+
 def test_an_invitation_to_an_unknown_client_adds_nobody(adlab: Adlab) -> None:
     done = adlab("user", "invite", "Carla Rossi", "--client", "nowhere")
     assert (done.code, done.out) == (1, "")

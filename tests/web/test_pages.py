@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -125,6 +125,32 @@ def test_cards_tell_state_spend_and_last_day(house: House) -> None:
     assert re.search(r"€[\d,]+", page)
     assert re.search(r"¥[\d,]+", page)
     assert "numbers to" in page
+
+
+def test_a_budget_far_from_its_plan_needs_attention(house: House) -> None:
+    today = date.today()
+    first = today.replace(day=1)
+    last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    plan = (
+        f'[{{"client": "atelier", "scope": "client", "since": "{first}", "until": "{last}",'
+        f' "currency": "USD", "amount_micro": 1000000}}]'
+    )
+    with transaction(house.engine) as c:
+        c.execute(text("SELECT api.set_budgets(cast(:p AS jsonb))"), {"p": plan})
+    if today.day < 3:
+        pytest.skip("no day of this month is over for everyone")
+    page = house.page("Al Two")
+    assert re.search(r"far ahead of plan: [\d,]+\s%\sspent", page)
+    assert "1 of 2 clients needs attention" in page
+
+
+def test_a_report_published_twice_stands_there_once(house: House) -> None:
+    with transaction(house.engine) as c:
+        c.execute(text(
+            "INSERT INTO app.report (client_id, template, period, since, until, title, sha256,"
+            " pages, pdf) SELECT client_id, template, period, since, until, title, 'y', 2, pdf"
+            " FROM app.report WHERE title LIKE 'Report of nordlicht%'"))  # fmt: skip
+    assert len(re.findall(r"/reports/\d+\.pdf", house.page("Al One"))) == 1
 
 
 def test_doors_open_by_role(house: House) -> None:

@@ -103,10 +103,13 @@ def reset(
     home = load_settings().home
     if not yes:
         raise ValueError(f"this deletes all data of {home}; add --yes if that is meant")
-    if (demo := running_instance(home, "demo")) is not None:
-        from adlab.core.errors import ConflictError
+    for name in ("demo", "hub"):
+        if (running := running_instance(home, name)) is not None:
+            from adlab.core.errors import ConflictError
 
-        raise ConflictError(f"adlab demo runs (process {demo.pid}).", "Stop it first with Ctrl-C.")
+            raise ConflictError(
+                f"adlab {name} runs (process {running.pid}).", "Stop it first with Ctrl-C."
+            )
     reset_data(home)
     if json:
         output.document({"deleted": str(home)})

@@ -215,7 +215,7 @@ def _print_link(house: Runtime, name: str, username: str, hours: float, json: bo
     with transaction(house.engine) as connection:
         token = create_login_link(connection, name, hours, "password")
     signed = Sessions(house.vault.derive("web session")).sign_link(token)
-    url = f"{house.settings.web.address}/hub/welcome/{signed}"
+    url = f"{_address(house)}/hub/welcome/{signed}"
     if json:
         output.document({"name": name, "username": username, "url": url, "hours": hours})
     else:
@@ -224,6 +224,18 @@ def _print_link(house: Runtime, name: str, username: str, hours: float, json: bo
         f"A link for {name} ({username}): it works once, within {hours:g} hours, while `adlab hub` "
         "runs. Whoever opens it chooses the password, so send it to them alone."
     )
+
+
+def _address(house: Runtime) -> str:
+    """Where people log in: the address that is set, else that of the house that runs now."""
+    from adlab.local import running_instance
+
+    if house.settings.web.public_url is None:
+        for name in ("hub", "demo"):
+            running = running_instance(house.home, name)
+            if running is not None and running.url:
+                return running.url
+    return house.settings.web.address
 
 
 @app.command("list")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from adlab.local.programs import usable_programs
 from adlab.local.watching import end, same_process
 
 LOCK_SECONDS = 300
+MADE_FROM_DATA = ("hub", "logs", "reports", "demo")
 IDLE_MINUTES = 30.0
 IDLE_VARIABLE = "ADLAB_LOCAL_IDLE_MINUTES"
 
@@ -98,7 +100,13 @@ def stop_servers(home: Path) -> list[str]:
 
 
 def reset_data(home: Path) -> None:
-    """Stop the servers and delete their data for good; `secret.key` and other files stay."""
+    """Stop the servers and delete their data for good, with what was made from it.
+
+    Logs, reports, the hub's memory and people's notebook folders go, too: they hold what the data
+    held. `secret.key` stays, because a backup may need it.
+    """
+    for name in MADE_FROM_DATA:
+        shutil.rmtree(home / name, ignore_errors=True)
     places = find_places(home)
     if places is None:
         return

@@ -86,6 +86,16 @@ def alarms(plans: Sequence[Plan], shown: DateRange) -> list[str]:
     ]  # fmt: skip
 
 
+def worst(plans: Sequence[Plan]) -> str:
+    """Which whole budget is furthest from its plan, for a card; "" when all are near it."""
+    far = [p for p in plans if p.pacing.alert == "red" and not p.account]
+    if not far:
+        return ""
+    plan = max(far, key=lambda p: abs(p.pacing.pacing_index - 1))
+    line = _line(plan)
+    return f"{line.title} {line.verdict}: {plan.pacing.utilisation * 100:.0f}{NARROW}% spent"
+
+
 def _line(plan: Plan) -> PlanLine:
     p = plan.pacing
     verdict = _WORDS.get((p.status, p.alert), "on pace" if p.status == "on pace" else "")

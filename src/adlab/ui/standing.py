@@ -46,6 +46,7 @@ class ClientState:
         checked_at: The oldest last look at an account (aware UTC), or None.
         changed_at: Last time a number moved, or None.
         last_day: Newest day with numbers, or None.
+        plan: That a budget of these days is far from its plan, in words, or "".
     """
 
     client_id: int
@@ -62,6 +63,7 @@ class ClientState:
     checked_at: datetime | None
     changed_at: datetime | None
     last_day: date | None
+    plan: str = ""
 
     @property
     def name(self) -> str:
@@ -109,6 +111,8 @@ def standing_of(state: ClientState, now: datetime) -> Standing:
                         "bad")  # fmt: skip
     if not state.accounts:
         return Standing("none", "No ad account yet")
+    if state.plan and not state.failed:
+        return Standing("attention", state.plan, "bad")
     if not state.meta:
         return Standing("imported", "Imported from files")
     if state.failed:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from adlab.core.periods import DateRange, today_in
+from adlab.services.budgets import evaluate_budgets
 from adlab.storage import reports
 from adlab.storage.tenancy import Reader
 from adlab.ui.formats import ago, day, money, span
+from adlab.ui.plan import Plan, worst
 from adlab.ui.published import Report
 from adlab.ui.standing import ClientState, Standing, standing_of, state_of, trouble_first
 
@@ -48,6 +50,20 @@ def load_states(reader: Reader) -> list[ClientState]:
     return [state_of(r) for r in reader.rows("read_standings")]
 
 
+def load_planned_states(reader: Reader, now: datetime) -> list[ClientState]:
+    """The same, with budgets that are far from their plan."""
+    states = load_states(reader)
+    plans: dict[int, list[Plan]] = {}
+    for paced in evaluate_budgets(reader, [s.client_id for s in states], now):
+        budget = paced.budget
+        plans.setdefault(budget.client_id, []).append(
+            Plan(paced.account, budget.currency, budget.period, paced.today, paced.pacing)
+        )
+    return [
+        replace(s, plan=worst(plans[s.client_id])) if s.client_id in plans else s for s in states
+    ]
+
+
 def complete_days(states: Sequence[ClientState], now: datetime) -> DateRange:
     """The last 30 days that are over for every account, wherever it lives."""
     zones = {z for s in states for z in s.timezones} or {"UTC"}
@@ -58,7 +74,7 @@ def complete_days(states: Sequence[ClientState], now: datetime) -> DateRange:
 def load_cards(reader: Reader, now: datetime | None = None) -> list[Card]:
     """The clients this person may see, those in trouble first."""
     now = now or datetime.now(UTC)
-    states = load_states(reader)
+    states = load_planned_states(reader, now)
     period = complete_days(states, now)
     amounts: dict[int, list[tuple[str, float]]] = {}
     for r in reader.rows("read_client_spend", since=period.since, until=period.until):
