@@ -226,7 +226,8 @@ class _DataSheet:
             self.sheet.write_datetime(row, place, day, self._format("day", "", 0))
         elif isinstance(value, int | float) and column.kind != "label":
             if math.isfinite(value):
-                self.sheet.write_number(row, place, value, style)
+                # Reason: sums of floats end in noise beyond the millionths the store keeps.
+                self.sheet.write_number(row, place, round(value, 6), style)
         else:
             self.sheet.write_string(row, place, _text(value))
 
