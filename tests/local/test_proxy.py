@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler, websocket_connect
 
 from adlab.local.ports import free_port
+from adlab.local.proxies import find_proxy
 from adlab.local.proxy import build_server
 from adlab.local.proxy_routes import Routes, build_api
 
@@ -295,3 +297,16 @@ def test_a_table_without_a_rest_finds_nothing_elsewhere() -> None:
     assert Routes({"/a/b": "b"}).find("/a") is None
     assert Routes({"/a/b": "b"}).find("/a/b/") == "b"
     assert Routes({"/": "rest"}).find("") == "rest"
+
+
+def test_nodes_proxy_is_found_behind_another_program_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, first in (("port", "#!/usr/bin/python3"), ("node", "#!/usr/bin/env node")):
+        for program in ("configurable-http-proxy", *(["node"] if name == "node" else [])):
+            place = tmp_path / name / program
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(f"{first}\n")
+            place.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'port'}:{tmp_path / 'node'}")
+    assert find_proxy().command == (str(tmp_path / "node" / "configurable-http-proxy"),)

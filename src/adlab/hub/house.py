@@ -18,7 +18,7 @@ from adlab.core.errors import SettingsError
 from adlab.hub.plan import Plan
 from adlab.hub.services import service_environment
 from adlab.local import Supervisor, free_port
-from adlab.local.proxies import ProxyProgram, find_proxy
+from adlab.local.proxies import ProxyProgram, find_proxy, put_routes
 from adlab.storage.access import create_boards_login
 from adlab.storage.engine import libpq_url, transaction
 
@@ -115,6 +115,8 @@ def open_house(parts: Supervisor, house: House, environment: Mapping[str, str]) 
         EmbeddedServerError: If a part does not start; says which and why.
     """
     plan = house.plan
+    fixed = (("/services/boards", plan.boards_url), ("/services/web", plan.web_url),
+             ("/", f"http://127.0.0.1:{plan.hub_port}"))  # fmt: skip
     doors: Sequence[Callable[[], object]] = (
         lambda: parts.start(
             "boards",
@@ -141,12 +143,15 @@ def open_house(parts: Supervisor, house: House, environment: Mapping[str, str]) 
             "proxy",
             house.proxy.arguments(
                 house.host, house.port, house.proxy_api_port,
-                fixed=(("/services/boards", plan.boards_url), ("/services/web", plan.web_url),
-                       ("/", f"http://127.0.0.1:{plan.hub_port}")),
+                fixed=fixed,
                 front_door="/services/web/",
             ),
             log=house.logs / "proxy.log",
             environment={**environment, "CONFIGPROXY_AUTH_TOKEN": plan.proxy_token},
+            # Reason: Node's keeps no routes; without these a proxy that was started again knows
+            # neither boards nor login until the hub looks, half a minute later.
+            ready=lambda: house.proxy.kind != "node"
+            or put_routes(plan.proxy_api_url, plan.proxy_token, fixed),
             ready_url=f"http://127.0.0.1:{house.proxy_api_port}/api/routes",
         ),
         lambda: parts.start(

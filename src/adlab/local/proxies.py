@@ -7,11 +7,14 @@ nothing but Python and is used otherwise.
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,15 +75,40 @@ def find_proxy(wanted: Literal["auto", "node", "python"] = "auto") -> ProxyProgr
     ours = ProxyProgram("python", (sys.executable, "-m", "adlab.local.proxy"))
     if wanted == "python":
         return ours
-    found = shutil.which("configurable-http-proxy")
-    if found is not None and _is_node(Path(found)):
-        return ProxyProgram("node", (found,))
+    # Reason: the Python port of the same name may stand before Node's on the PATH.
+    for folder in os.get_exec_path():
+        found = shutil.which("configurable-http-proxy", path=folder)
+        if found is not None and _is_node(Path(found)):
+            return ProxyProgram("node", (found,))
     if wanted == "node":
         raise SettingsError(
             "ADLAB_HUB__PROXY is node, and configurable-http-proxy is not installed.",
             "npm install -g configurable-http-proxy, or set ADLAB_HUB__PROXY=python.",
         )
     return ours
+
+
+def put_routes(api_url: str, token: str, routes: Sequence[tuple[str, str]]) -> bool:
+    """Tell a running proxy its routes; whether it took them all.
+
+    Args:
+        api_url: Its interface, on loopback.
+        token: Its secret.
+        routes: Prefixes and targets; the hub later puts its own over them.
+    """
+    # Reason: a proxy from the environment must not stand between us and our own child.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        for prefix, target in routes:
+            request = urllib.request.Request(  # noqa: S310  # Reason: our own address, http.
+                f"{api_url}/api/routes{prefix}", method="POST",
+                data=json.dumps({"target": target}).encode(),
+                headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
+            )  # fmt: skip
+            opener.open(request, timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _is_node(program: Path) -> bool:
