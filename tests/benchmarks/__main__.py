@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import board, demo, filters, house, ingest
+from tests.benchmarks import board, demo, filters, house, ingest, overview
 from tests.benchmarks.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], list[Figure]]] = {
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Figure]]] = {
     "ingest": ingest.measure,
     "board": board.measure,
     "filters": filters.measure,
+    "overview": overview.measure,
 }
 
 
