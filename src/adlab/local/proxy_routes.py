@@ -122,7 +122,7 @@ class RoutesApi(RequestHandler):  # type: ignore[misc]  # tornado is not followe
         try:
             data = json.loads(self.request.body)
             target = str(data.pop("target"))
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, AttributeError, TypeError):
             self.send_error(400)
             return
         if urlsplit(target).scheme not in ("http", "https"):
