@@ -1,7 +1,8 @@
-"""The agency overview of 200 clients with 13 months each: seconds to its first document."""
+"""The agency overview of 200 clients with 13 months each: seconds until its amounts are there."""
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from pathlib import Path
@@ -49,8 +50,8 @@ def measure(folder: Path) -> list[Figure]:
     finally:
         reset_data(home)
     return [
-        Figure("overview of 200 clients: document, first ever", first, "s"),
-        Figure("overview of 200 clients: document, median", later, "s", 0.7),
+        Figure("overview of 200 clients: amounts shown, first ever", first, "s"),
+        Figure("overview of 200 clients: amounts shown, median", later, "s", 0.7),
     ]
 
 
@@ -78,17 +79,28 @@ def _facts(connection: object) -> None:
         )  # fmt: skip
 
 
+# Amounts of the spend cards, which a page that is still loading does not have.
+FIGURES = re.compile(r'"value">\s*€[\d,]{5,}|€\d{1,3}(?:,\d{3})+(?:\.\d\d)?<')
+
+
 def _documents(url: str, link: str) -> tuple[float, float]:
     headers = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
     with httpx.Client(follow_redirects=True, timeout=60, headers=headers) as browser:
         browser.get(f"{url}/hub/link/{link}").raise_for_status()
         # Reason: the first visit logs in at the boards, too.
         browser.get(f"{url}/services/boards/client?client=c1").raise_for_status()
-        taken = []
-        for _ in range(RUNS + 1):
-            began = time.perf_counter()
-            page = browser.get(f"{url}/services/boards/overview")
-            taken.append(time.perf_counter() - began)
-            page.raise_for_status()
-            assert "Client 199" in page.text, page.text[:500]
-    return taken[0], statistics.median(taken[1:])
+        return _until_figures(browser, url), statistics.median(
+            _until_figures(browser, url) for _ in range(RUNS)
+        )
+
+
+def _until_figures(browser: httpx.Client, url: str) -> float:
+    """Seconds until a document holds the amounts themselves."""
+    began = time.perf_counter()
+    while True:
+        page = browser.get(f"{url}/services/boards/overview")
+        page.raise_for_status()
+        if FIGURES.search(page.text.partition("<main")[2]):
+            return time.perf_counter() - began
+        assert time.perf_counter() - began < 30, page.text[:500]
+        time.sleep(0.02)
