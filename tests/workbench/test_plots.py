@@ -29,6 +29,14 @@ def test_a_chart_asks_no_other_host(lab: Workbench) -> None:
     assert "<script" not in shown
 
 
+def test_a_chart_can_do_what_holoviews_can(lab: Workbench) -> None:
+    chart = lab.insights("acme", **DAYS, metrics=("spend",)).plot()  # type: ignore[arg-type]
+    assert len(chart.traverse(lambda x: x)) > 1
+    assert chart.opts(title="Another").title == "Another"
+    with pytest.raises(AttributeError):
+        chart.nothing_of_the_kind  # noqa: B018
+
+
 def test_bars_where_there_are_no_dates(lab: Workbench) -> None:
     frame = lab.insights("acme", **DAYS, metrics=("spend",), time_increment="all_days")  # type: ignore[arg-type]
     assert "Spend per campaign" in frame.plot().title

@@ -47,6 +47,16 @@ class Chart:
     def __repr__(self) -> str:
         return f"Chart({self.title!r})"
 
+    def __getattr__(self, name: str) -> Any:
+        """What HoloViews objects can do, such as `traverse`, this can, too."""
+        if name.startswith("_") or name == "view":
+            raise AttributeError(name)
+        return getattr(self.view, name)
+
+    def opts(self, *options: Any, **named: Any) -> Chart:
+        """The chart with other options of HoloViews."""
+        return Chart(self.view.opts(*options, **named))
+
     @property
     def title(self) -> str:
         """Its title."""
