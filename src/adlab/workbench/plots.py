@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -32,72 +32,42 @@ MOST_LINES = 10
 HEIGHT = 340
 
 
-class Chart:
-    """A chart that shows itself in a notebook with all it needs inside, asking no other host.
+def page_of(view: Any) -> str:
+    """A chart as a whole page with everything it needs inside.
 
-    Attributes:
-        view: The HoloViews object, for `.opts(…)` and for combining charts.
+    Args:
+        view: A HoloViews object, as `f.plot()` returns it.
     """
+    import holoviews as hv
+    from bokeh.embed import json_item
 
-    def __init__(self, view: Any) -> None:
-        self.view = view
-        self._figure: Any = None
-        self._page = ""
+    figure = hv.render(view, backend="bokeh")
+    figure.sizing_mode = "stretch_width"
+    figure.toolbar.logo = None
+    figure.outline_line_color = None
+    # Reason: names of campaigns are in there, and "</script>" would end the script.
+    item = json.dumps(json_item(figure)).replace("<", "\\u003c")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>'
+        f"{html.escape(figure.title.text)}</title><script>{_bokeh_script()}</script></head>"
+        '<body style="margin:0;font-family:Inter,system-ui,sans-serif"><div id="chart"></div>'
+        f'<script>Bokeh.embed.embed_item({item}, "chart")</script></body></html>'
+    )
 
-    def __repr__(self) -> str:
-        return f"Chart({self.title!r})"
 
-    def __getattr__(self, name: str) -> Any:
-        """What HoloViews objects can do, such as `traverse`, this can, too."""
-        if name.startswith("_") or name == "view":
-            raise AttributeError(name)
-        return getattr(self.view, name)
+def shown_in_notebooks(view: Any) -> Any:
+    """The same HoloViews object, which from now on shows itself without asking another host."""
 
-    def opts(self, *options: Any, **named: Any) -> Chart:
-        """The chart with other options of HoloViews."""
-        return Chart(self.view.opts(*options, **named))
-
-    @property
-    def title(self) -> str:
-        """Its title."""
-        return str(self.figure().title.text)
-
-    def figure(self) -> Any:
-        """The Bokeh figure, drawn once: its models belong to one document."""
-        if self._figure is None:
-            import holoviews as hv
-
-            self._figure = hv.render(self.view, backend="bokeh")
-        return self._figure
-
-    def html(self) -> str:
-        """A whole page with the chart, its scripts included."""
-        if not self._page:
-            self._page = self._draw_page()
-        return self._page
-
-    def _draw_page(self) -> str:
-        from bokeh.embed import json_item
-
-        figure = self.figure()
-        figure.sizing_mode = "stretch_width"
-        figure.toolbar.logo = None
-        figure.outline_line_color = None
-        # Reason: names of campaigns are in there, and "</script>" would end the script.
-        item = json.dumps(json_item(figure)).replace("<", "\\u003c")
-        return (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>'
-            f"{html.escape(self.title)}</title><script>{_bokeh_script()}</script></head>"
-            '<body style="margin:0;font-family:Inter,system-ui,sans-serif"><div id="chart"></div>'
-            f'<script>Bokeh.embed.embed_item({item}, "chart")</script></body></html>'
-        )
-
-    def _repr_html_(self) -> str:
-        page = html.escape(self.html(), quote=True)
-        return (
-            f'<iframe srcdoc="{page}" title="{html.escape(self.title, quote=True)}" '
+    def bundle(include: Any = None, exclude: Any = None) -> dict[str, str]:
+        page = html.escape(page_of(view), quote=True)
+        frame = (
+            f'<iframe srcdoc="{page}" title="Chart" '
             f'style="width:100%;height:{HEIGHT + 24}px;border:0"></iframe>'
         )
+        return {"text/html": frame, "text/plain": str(type(view).__name__)}
+
+    view._repr_mimebundle_ = bundle
+    return view
 
 
 class InsightsPlot:
@@ -110,7 +80,7 @@ class InsightsPlot:
     def __init__(self, frame: InsightsFrame) -> None:
         self._frame = frame
 
-    def __call__(self, metric: str | None = None) -> Chart:
+    def __call__(self, metric: str | None = None) -> Any:
         """A line per object over time; bars per object where the frame has no dates.
 
         Args:
@@ -120,7 +90,7 @@ class InsightsPlot:
             return self.trend(metric)
         return self._bars(self._metric(metric))
 
-    def trend(self, metric: str | None = None) -> Chart:
+    def trend(self, metric: str | None = None) -> Any:
         """A line per object over time, the objects with the largest values first.
 
         Args:
@@ -139,15 +109,19 @@ class InsightsPlot:
         drawn = table[table[name].isin(order[:MOST_LINES])]
         style = self._style(wanted, len(order), MOST_LINES)
         return _draw(
+            "y", wanted,
             lambda plot: plot(drawn).line(x="date", y=wanted.name, by=name, **style)
             .opts(xlabel="Day")
         )  # fmt: skip
 
-    def _bars(self, wanted: MetricDef) -> Chart:
+    def _bars(self, wanted: MetricDef) -> Any:
         table, name = self._table(wanted)
         drawn = table.sort_values(wanted.name, ascending=False).head(MOST_LINES)
-        style = self._style(wanted, len(table), MOST_LINES, bars=True)
-        return _draw(lambda plot: plot(drawn).barh(x=name, y=wanted.name, **style).opts(xlabel=""))
+        style = self._style(wanted, len(table), MOST_LINES)
+        return _draw(
+            "x", wanted,
+            lambda plot: plot(drawn).barh(x=name, y=wanted.name, **style).opts(xlabel=""),
+        )  # fmt: skip
 
     def _metric(self, name: str | None) -> MetricDef:
         columns = [c for c in self._frame.columns if not str(c).endswith("_name")]
@@ -178,30 +152,22 @@ class InsightsPlot:
         )
         return table, name
 
-    def _style(
-        self, wanted: MetricDef, objects: int, most: int, bars: bool = False
-    ) -> dict[str, Any]:
-        from bokeh.models import NumeralTickFormatter
-
+    def _style(self, wanted: MetricDef, objects: int, most: int) -> dict[str, Any]:
         attrs = self._frame.attrs
-        label, numerals = wanted.label, "0,0.[00]"
+        label = wanted.label
         if wanted.is_money:
-            label, numerals = f"{wanted.label} ({attrs.get('currency')})", "0,0.00"
+            label = f"{wanted.label} ({attrs.get('currency')})"
         elif wanted.unit == "share":
-            label, numerals = f"{wanted.label} (%)", "0.0[00]%"
-        elif wanted.unit == "count":
-            numerals = "0,0"
+            label = f"{wanted.label} (%)"
         some = f", {most} of {objects}" if objects > most else ""
         title = (
             f"{wanted.label} per {attrs.get('level', 'object')}{some}, "
             f"{', '.join(attrs.get('clients', []))}, "
             f"{attrs.get('since', '')} to {attrs.get('until', '')}"
         )
-        axis = "xformatter" if bars else "yformatter"
         return {
             "title": title,
             "ylabel": label,
-            axis: NumeralTickFormatter(format=numerals),
             "height": HEIGHT,
             "responsive": True,
         }
@@ -219,15 +185,31 @@ def _bokeh_script() -> str:
     return runtime.read_text(encoding="utf-8").replace("</script", "<\\/script")
 
 
-def _draw(how: Callable[[Any], Any]) -> Chart:
-    """Draw with hvplot; `how` gets what makes a plotter of a frame."""
+_NUMERALS = {"currency": "0,0.00", "share": "0.0[00]%", "count": "0,0"}
+
+
+def _draw(axis: Literal["x", "y"], wanted: MetricDef, how: Callable[[Any], Any]) -> Any:
+    """Draw with hvplot.
+
+    Args:
+        axis: Where the metric stands.
+        wanted: The metric.
+        how: Gets what makes a plotter of a frame.
+    """
     import holoviews as hv
     import holoviews.plotting.bokeh
     from hvplot import hvPlotTabular
 
+    def numbers(plot: Any, _element: Any) -> None:
+        from bokeh.models import NumeralTickFormatter
+
+        # Reason: made anew with each drawing, because a Bokeh model lives in one document only.
+        form = _NUMERALS.get(wanted.unit, "0,0.[00]")
+        getattr(plot.state, f"{axis}axis")[0].formatter = NumeralTickFormatter(format=form)
+
     with _extension_left_out(hv):
         hv.Store.set_current_backend("bokeh")
-        return Chart(how(hvPlotTabular))
+        return shown_in_notebooks(how(hvPlotTabular).opts(hooks=[numbers]))
 
 
 @contextmanager
