@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,15 @@ def test_a_version_near_its_end_is_a_note(
 
 
 @pytest.fixture
-def empty_home(adlab: Adlab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A home in which nothing was ever started."""
+def empty_home(adlab: Adlab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A home in which nothing was ever started; whatever a test starts there ends with it."""
+    from adlab.local import reset_data
+
     monkeypatch.setenv("ADLAB_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("ADLAB_DATABASE__URL")
     monkeypatch.delenv("ADLAB_REDIS__URL", raising=False)
-    return tmp_path / "home"
+    yield tmp_path / "home"
+    reset_data(tmp_path / "home")
 
 
 def test_stopping_what_never_ran_is_fine(adlab: Adlab, empty_home: Path) -> None:
