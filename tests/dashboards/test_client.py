@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -14,13 +13,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adlab.core.periods import DateRange
-from adlab.storage.access import create_boards_login
-from adlab.storage.engine import connect_engine, owner_engine, parse_url, transaction
+from adlab.storage.engine import owner_engine, transaction
 from adlab.ui.shared import Shared, StillLoadingError
-from adlab.ui.visit import Visit
 from adlab.web import client_data
 from adlab.web.viewers import Viewers
 from tests.conftest import create_database, drop_database
+from tests.dashboards.conftest import load_dashboard, visit_of
 from tests.exports.sheets import Sheet
 from tests.ui.seed import fill
 
@@ -42,39 +40,14 @@ def store(plain_server: str) -> Iterator[Engine]:
     drop_database(plain_server, url)
 
 
-@pytest.fixture(scope="module")
-def viewers(store: Engine) -> Iterator[Viewers]:
-    """People, looked up with the boards' own login."""
-    with transaction(store) as connection:
-        login, password = create_boards_login(connection)
-    url = parse_url(store.url.render_as_string(hide_password=False))
-    engine = connect_engine(
-        url.set(username=login, password=password).render_as_string(hide_password=False)
-    )
-    yield Viewers(engine)
-    engine.dispose()
-
-
 @pytest.fixture
 def module() -> ModuleType:
     """The dashboard's file, loaded but not served."""
-    spec = importlib.util.spec_from_file_location("client_board_file", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    return load_dashboard(FILE)
 
 
 def _board(module: ModuleType, viewers: Viewers, store: Engine, person: str) -> Any:
-    with transaction(store) as connection:
-        number = connection.scalar(
-            text("SELECT person_id FROM sec.person WHERE name = :n"), {"n": person}
-        )
-    viewer = viewers.find(number)
-    assert viewer is not None
-    visit = Visit(viewer.name, viewer.role, viewer.login, viewers.reader(viewer), lambda: "")
-    board = module.ClientBoard(visit)
+    board = module.ClientBoard(visit_of(viewers, store, person))
     board.shared = Shared()
     board.draw("client=nordlicht&range=custom&since=2026-10-23&until=2026-11-20", 5)
     return board

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 from collections.abc import Iterator
 from datetime import date
@@ -16,13 +15,12 @@ from sqlalchemy import Engine, text
 
 from adlab.core.roles import Role
 from adlab.storage import access
-from adlab.storage.access import create_boards_login
-from adlab.storage.engine import connect_engine, owner_engine, parse_url, transaction
+from adlab.storage.engine import owner_engine, transaction
 from adlab.ui.live import REDRAW
 from adlab.ui.shared import Shared
-from adlab.ui.visit import Visit
 from adlab.web.viewers import Viewers
 from tests.conftest import create_database, drop_database
+from tests.dashboards.conftest import load_dashboard, visit_of
 from tests.ui.seed import HOSTILE, fill
 
 FILE = Path(__file__).parents[2] / "dashboards" / "overview.py"
@@ -47,39 +45,14 @@ def store(plain_server: str) -> Iterator[Engine]:
     drop_database(plain_server, url)
 
 
-@pytest.fixture(scope="module")
-def viewers(store: Engine) -> Iterator[Viewers]:
-    """People, looked up with the boards' own login."""
-    with transaction(store) as connection:
-        login, password = create_boards_login(connection)
-    url = parse_url(store.url.render_as_string(hide_password=False))
-    engine = connect_engine(
-        url.set(username=login, password=password).render_as_string(hide_password=False)
-    )
-    yield Viewers(engine)
-    engine.dispose()
-
-
 @pytest.fixture
 def module() -> ModuleType:
     """The dashboard's file, loaded but not served."""
-    spec = importlib.util.spec_from_file_location("overview_file", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    return load_dashboard(FILE)
 
 
 def _board(module: ModuleType, viewers: Viewers, store: Engine, person: str) -> Any:
-    with transaction(store) as connection:
-        number = connection.scalar(
-            text("SELECT person_id FROM sec.person WHERE name = :n"), {"n": person}
-        )
-    viewer = viewers.find(number)
-    assert viewer is not None
-    visit = Visit(viewer.name, viewer.role, viewer.login, viewers.reader(viewer), lambda: "")
-    board = module.OverviewBoard(visit)
+    board = module.OverviewBoard(visit_of(viewers, store, person))
     board.shared = Shared()
     return board
 
