@@ -1,13 +1,14 @@
-"""What TimescaleDB adds where it is installed: hypertable, columnstore, retention.
+"""What TimescaleDB adds where it is installed: hypertables, columnstore, retention.
 
-The migrations make the same tables on both engines; this module turns the fact table into a
-hypertable when the extension is there. It may run any number of times, also on a filled table and
+The migrations make the same tables on both engines; this module turns those of `TABLES` into
+hypertables when the extension is there. It may run any number of times, also on a filled table and
 after the extension was added later. Nothing of TimescaleDB is shipped or installed by adlab.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
@@ -15,12 +16,42 @@ from adlab.storage.engine import OWNER_ROLE
 
 log = logging.getLogger(__name__)
 
-CHUNK_DAYS = 30
-# Reason: Meta restates 28 days; a compressed chunk must not be rewritten by every daily re-read.
-COLUMNSTORE_AFTER_DAYS = 45
 # Reason: Meta serves 37 months, imported files reach further back; dropping sooner would lose
 # rows that cannot be fetched again. `adlab import` refuses days beyond this on both engines.
 RETENTION_YEARS = 12
+
+
+@dataclass(frozen=True)
+class Hypertable:
+    """How a large table is cut and compressed, by its column `date`.
+
+    Attributes:
+        name: Table in schema `app`.
+        segment_by: Columns whose values share a compressed batch.
+        order_by: Order inside a batch.
+        chunk_days: Days in a chunk.
+        columnstore_after_days: Age from which a chunk is compressed.
+    """
+
+    name: str
+    segment_by: str
+    order_by: str
+    chunk_days: int = 30
+    # Reason: Meta restates 28 days; a compressed chunk must not be rewritten by each re-read.
+    columnstore_after_days: int = 45
+
+
+TABLES = (
+    # Reason: the measured layout, with `level` added to the segments: boards ask for one level at
+    # a time, and without it a campaign query would decompress every ad of the account.
+    Hypertable("insights_daily", "client_id, account_id, level", "object_id, date"),
+    # Reason: versions are only ever added after the days in which they are thinned, so their
+    # chunks may be small and compressed early.
+    Hypertable(
+        "insights_version", "client_id, account_id, level", "object_id, date, seen_at",
+        chunk_days=7, columnstore_after_days=14,
+    ),
+)  # fmt: skip
 
 
 def version(connection: Connection) -> str | None:
@@ -45,55 +76,63 @@ def create_extension(connection: Connection) -> None:
 
 
 def apply(connection: Connection) -> bool:
-    """Make the fact table a hypertable with columnstore and retention policies.
+    """Make the tables of `TABLES` hypertables with columnstore and retention policies.
 
     Returns:
         Whether TimescaleDB is there.
     """
     if version(connection) is None:
         return False
-    done = connection.scalar(
-        text(
-            "SELECT count(*) FROM timescaledb_information.jobs "
-            "WHERE hypertable_schema = 'app' AND hypertable_name = 'insights_daily' "
-            "AND proc_name IN ('policy_retention', 'policy_compression')"
+    done = {
+        row.name: row.policies
+        for row in connection.execute(
+            text(
+                "SELECT hypertable_name AS name, count(*) AS policies "
+                "FROM timescaledb_information.jobs WHERE hypertable_schema = 'app' "
+                "AND proc_name IN ('policy_retention', 'policy_compression') GROUP BY 1"
+            )
         )
-    )
-    if done == 2:
+    }
+    todo = [t for t in TABLES if done.get(t.name) != 2]
+    if not todo:
         return True
     _grant_to_owner(connection)
     connection.execute(text(f"SET LOCAL ROLE {OWNER_ROLE}"))
+    for table in todo:
+        _make(connection, table)
+    connection.execute(text("RESET ROLE"))
+    return True
+
+
+def _make(connection: Connection, table: Hypertable) -> None:
+    name = f"app.{table.name}"
     connection.execute(
         text(
-            "SELECT public.create_hypertable('app.insights_daily', "
-            f"public.by_range('date', INTERVAL '{CHUNK_DAYS} days'), "
+            f"SELECT public.create_hypertable('{name}', "
+            f"public.by_range('date', INTERVAL '{table.chunk_days} days'), "
             "create_default_indexes => false, if_not_exists => true, migrate_data => true)"
         )
     )
-    # Reason: the measured layout, with `level` added to the segments: boards ask for one level at
-    # a time, and without it a campaign query would decompress every ad of the account.
     connection.execute(
         text(
-            "ALTER TABLE app.insights_daily SET (timescaledb.enable_columnstore, "
-            "timescaledb.segmentby = 'client_id, account_id, level', "
-            "timescaledb.orderby = 'object_id, date')"
+            f"ALTER TABLE {name} SET (timescaledb.enable_columnstore, "
+            f"timescaledb.segmentby = '{table.segment_by}', "
+            f"timescaledb.orderby = '{table.order_by}')"
         )
     )
     connection.execute(
         text(
-            "CALL public.add_columnstore_policy('app.insights_daily', "
-            f"after => INTERVAL '{COLUMNSTORE_AFTER_DAYS} days', if_not_exists => true)"
+            f"CALL public.add_columnstore_policy('{name}', "
+            f"after => INTERVAL '{table.columnstore_after_days} days', if_not_exists => true)"
         )
     )
     connection.execute(
         text(
-            "SELECT public.add_retention_policy('app.insights_daily', "
+            f"SELECT public.add_retention_policy('{name}', "
             f"drop_after => INTERVAL '{RETENTION_YEARS} years', if_not_exists => true)"
         )
     )
-    connection.execute(text("RESET ROLE"))
-    log.info("hypertable_ready table=app.insights_daily")
-    return True
+    log.info("hypertable_ready table=%s", name)
 
 
 def _grant_to_owner(connection: Connection) -> None:
