@@ -51,6 +51,11 @@ TABLES = (
         "insights_version", "client_id, account_id, level", "object_id, date, seen_at",
         chunk_days=7, columnstore_after_days=14,
     ),
+    # Reason: as the daily rows; breakdowns are asked for one kind at a time as well.
+    Hypertable(
+        "insights_breakdown", "client_id, account_id, breakdown, level",
+        "object_id, date, value, value2",
+    ),
 )  # fmt: skip
 
 
