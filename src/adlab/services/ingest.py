@@ -35,6 +35,7 @@ from adlab.storage import connections, objects, sync_state
 from adlab.storage.clients import load_client
 from adlab.storage.engine import transaction
 from adlab.storage.insights import store_insights
+from adlab.storage.versions import thin_versions
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +143,7 @@ class _AccountWork:
     client: GraphClient
     reader: InsightsReader
     today: date
+    timezone: str
     counts: dict[Level, int] = field(default_factory=dict)
     stopped: str | None = None
 
@@ -198,9 +200,11 @@ def refresh(
             if on_plan is not None:
                 on_plan(len(todo))
             _run(parts, pool, todo, run_id, report, on_slice)
-        if report.complete:
-            with transaction(parts.engine) as connection:
+        with transaction(parts.engine) as connection:
+            if report.complete:
                 sync_state.store_ranges(connection, ((s.work, s.level, s.period) for s in slices))
+            for work in works:
+                thin_versions(connection, work.account_id, work.timezone, parts.now())
     finally:
         report.calls = sum(w.client.calls for w in works)
         report.quota_percent = max((w.client.pace.peak_percent for w in works), default=0.0)
@@ -266,6 +270,7 @@ def _open(parts: IngestParts, row: dict[str, Any], report: SyncReport) -> _Accou
     return _AccountWork(
         account_id, row["client_id"], row["slug"], row["connection_id"], client,
         InsightsReader(client, account_id), today_in(row["timezone"], parts.now()),
+        row["timezone"],
     )  # fmt: skip
 
 
@@ -276,7 +281,7 @@ def _refresh_account(
     deepest = max(Level.parse(name) for name in request.levels)
     try:
         info = fetch_account(work.client, work.account_id)
-        work.today = today_in(info.timezone, parts.now())
+        work.today, work.timezone = today_in(info.timezone, parts.now()), info.timezone
         with transaction(parts.engine) as connection:
             objects.store_account(
                 connection, info, work.client_id, connection_id=work.connection_id
@@ -453,6 +458,7 @@ def _store_slice(parts: IngestParts, piece: _Slice, run_id: int, expected: int) 
             period=period,
             rows=reader.fetch(level, period, expected),
             fetched_at=parts.now(),
+            today=work.today,
         )
         rows, changed = result.rows, result.changed
         if level is not Level.ACCOUNT:
@@ -470,6 +476,7 @@ def _store_slice(parts: IngestParts, piece: _Slice, run_id: int, expected: int) 
                 extra = store_insights(
                     connection, client_id=work.client_id, account_id=work.account_id,
                     level=level, period=period, rows=missed, fetched_at=parts.now(),
+                    today=work.today,
                 )  # fmt: skip
                 rows, changed = rows + extra.rows, changed + extra.changed
         sync_state.store_coverage(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from adlab.core.entities import Level
 from adlab.core.periods import DateRange
-from adlab.storage import metrics_sql, timescale
+from adlab.storage import metrics_sql, timescale, versions_sql
 from adlab.storage.engine import raw
 from adlab.storage.statements import statement
 
@@ -62,8 +62,9 @@ def store_insights(
     rows: Iterable[InsightTuple],
     fetched_at: datetime | None = None,
     import_id: int | None = None,
+    today: date | None = None,
 ) -> StoreResult:
-    """Insert or update the rows of a slice and rebuild its summary.
+    """Insert or update the rows of a slice, keep what they change, and rebuild its summary.
 
     Rows of the slice that are not in `rows` stay: Meta stops listing deleted objects, yet their
     delivery happened.
@@ -77,6 +78,7 @@ def store_insights(
         rows: The rows; see `InsightTuple`.
         fetched_at: When they were read; now when omitted.
         import_id: The file they came from, for imports.
+        today: The account's current day; the day of `fetched_at` in UTC when omitted.
 
     Returns:
         How many rows came, and how many changed anything.
@@ -88,6 +90,7 @@ def store_insights(
         "until": period.until,
     }
     timescale.allow_old_rows(connection)
+    fetched_at = fetched_at or datetime.now(UTC)
     # Reason: a range without rows takes the COPY directly, which halves the work of a first load.
     fresh = connection.scalar(statement("insights_any"), scope) is None
     if not fresh:
@@ -102,7 +105,10 @@ def store_insights(
     )
     changed = count
     if not fresh:
-        changed = connection.execute(text(metrics_sql.merge_insights())).rowcount
+        connection.execute(text(versions_sql.forget_unchanged()), scope)
+        day = today or fetched_at.astimezone(UTC).date()
+        connection.execute(text(versions_sql.keep_versions()), scope | {"today": day})
+        changed = connection.execute(text(versions_sql.store_changed())).rowcount
         connection.execute(text("DROP TABLE stage_insights"))
     if changed:
         rebuild_summary(connection, account_id, level, period)
@@ -116,12 +122,11 @@ def _copy(
     account_id: int,
     level: Level,
     rows: Iterable[InsightTuple],
-    fetched_at: datetime | None,
+    fetched_at: datetime,
     import_id: int | None,
 ) -> int:
     head = f"{client_id}\t{account_id}\t{int(level)}"
-    stamp = (fetched_at or datetime.now(UTC)).isoformat()
-    tail = ("\\N" if import_id is None else str(import_id)) + "\t" + stamp
+    tail = ("\\N" if import_id is None else str(import_id)) + "\t" + fetched_at.isoformat()
     count = 0
     columns = ", ".join(metrics_sql.INSIGHT_COLUMNS)
     with (

@@ -1,4 +1,4 @@
-"""SQL built from the metric registry and the stored columns; the only SQL outside `sql/`.
+"""SQL built from the metric registry and the stored columns; beside `sql/` and `versions_sql`.
 
 Every ratio gets its own pair of sums, `n_<metric>` and `d_<metric>`, each over the rows in which
 both sides are known: an empty cell is missing, not zero. Sums and uniques come as `m_<metric>`.
@@ -21,21 +21,6 @@ INSIGHT_COLUMNS: tuple[str, ...] = (
     "attribution_setting", "quality_ranking", "engagement_rate_ranking",
     "conversion_rate_ranking", "actions", "import_id", "fetched_at",
 )  # fmt: skip
-
-_COMPARED = tuple(c for c in INSIGHT_COLUMNS[5:] if c != "fetched_at")
-
-
-def merge_insights() -> str:
-    """Move staged rows into the fact table, leaving unchanged rows untouched."""
-    columns = ", ".join(INSIGHT_COLUMNS)
-    updates = ", ".join(f"{c} = excluded.{c}" for c in INSIGHT_COLUMNS[5:])
-    old = ", ".join(f"t.{c}" for c in _COMPARED)
-    new = ", ".join(f"excluded.{c}" for c in _COMPARED)
-    return (
-        f"INSERT INTO app.insights_daily AS t ({columns}) SELECT {columns} FROM stage_insights "  # noqa: S608
-        f"ON CONFLICT (account_id, level, object_id, date) DO UPDATE SET {updates} "
-        f"WHERE ({old}) IS DISTINCT FROM ({new})"
-    )
 
 
 def rebuild_account_daily() -> str:
