@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from adlab.core.entities import Level
 from adlab.core.periods import TOTALS_MONTHS, DateRange, months_back
@@ -47,6 +47,7 @@ class Breakdown:
         lists: Action lists that may be asked for under it.
         plain: Whether only spend, impressions, reach, clicks and actions may be asked for.
         months: How far back it is served.
+        values: Rough number of rows an object and day, to foresee the size of a question.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class Breakdown:
     )  # fmt: skip
     plain: bool = False
     months: int = TOTALS_MONTHS
+    values: int = 5
 
     @property
     def is_asset(self) -> bool:
@@ -83,6 +85,36 @@ class Breakdown:
         return months_back(today, self.months) + timedelta(days=1)
 
 
+@dataclass(frozen=True)
+class BreakdownRow:
+    """One row of a breakdown, as it is kept.
+
+    Attributes:
+        date: Day of the account's timezone, ISO text.
+        object_id: Object of the slice's level.
+        value: First part of the breakdown; of an asset its id.
+        value2: Second part, or empty.
+        label: What to read instead of an asset's id.
+        hot: The stored columns in the order of `core.insights.STORED`; None is unknown.
+        attribution_setting: As Meta names it.
+        actions: The action lists as JSON bytes.
+    """
+
+    date: str
+    object_id: int
+    value: str
+    value2: str
+    label: str | None
+    hot: tuple[Any, ...]
+    attribution_setting: str | None
+    actions: bytes | None
+
+    @property
+    def key(self) -> tuple[str, int, str, str]:
+        """What no two rows of a slice may share."""
+        return self.date, self.object_id, self.value, self.value2
+
+
 def reach_floor(today: date) -> date:
     """The last day that is too old for reach with a breakdown."""
     return months_back(today, UNIQUES_MONTHS)
@@ -100,16 +132,16 @@ def _asset(kind: Kind, *, account: bool) -> Breakdown:
 BREAKDOWNS: dict[str, Breakdown] = {
     b.kind: b
     for b in (
-        Breakdown("age_gender", ("age", "gender")),
+        Breakdown("age_gender", ("age", "gender"), values=18),
         Breakdown("country", ("country",)),
-        Breakdown("region", ("region",), withheld=frozenset(_WEB)),
-        Breakdown("placement", ("publisher_platform", "platform_position")),
+        Breakdown("region", ("region",), withheld=frozenset(_WEB), values=30),
+        Breakdown("placement", ("publisher_platform", "platform_position"), values=12),
         Breakdown("device", ("device_platform",)),
         Breakdown(
             "hourly", (HOURLY,), withheld=frozenset({*_WEB, "reach", "thruplays"}),
             lists=("actions", "action_values", "conversions", "conversion_values",
                    "outbound_clicks"),
-            months=UNIQUES_MONTHS,
+            months=UNIQUES_MONTHS, values=24,
         ),
         _asset("image_asset", account=False),
         _asset("video_asset", account=False),

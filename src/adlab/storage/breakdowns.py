@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from adlab.core.breakdowns import BreakdownRow
 from adlab.core.entities import Level
 from adlab.core.insights import STORED_NAMES
 from adlab.core.periods import DateRange
@@ -25,36 +25,6 @@ _KEY = 8
 _COMPARED = tuple(c for c in _COLUMNS[_KEY:] if c != "fetched_at")
 
 SliceKey = tuple[int, str, int, date, date]
-
-
-@dataclass(frozen=True)
-class BreakdownRow:
-    """One row of a breakdown.
-
-    Attributes:
-        date: Day of the account's timezone, ISO text.
-        object_id: Object of the slice's level.
-        value: First part of the breakdown; of an asset its id.
-        value2: Second part, or empty.
-        label: What to read instead of an asset's id.
-        hot: The stored columns in order; None is unknown.
-        attribution_setting: As Meta names it.
-        actions: The action lists as JSON bytes.
-    """
-
-    date: str
-    object_id: int
-    value: str
-    value2: str
-    label: str | None
-    hot: tuple[Any, ...]
-    attribution_setting: str | None
-    actions: bytes | None
-
-    @property
-    def key(self) -> tuple[str, int, str, str]:
-        """What no two rows of a slice may share."""
-        return self.date, self.object_id, self.value, self.value2
 
 
 def store_breakdown(
@@ -243,3 +213,23 @@ def store_trouble(
 
 
 end_run = sync_state.end_run
+
+
+def load_deleted_objects(
+    connection: Connection, account_id: int, level: Level, period: DateRange
+) -> list[int]:
+    """Objects that delivered in a period and that no listing shows any more."""
+    scope = {
+        "account_id": account_id, "level": int(level),
+        "since": period.since, "until": period.until,
+    }  # fmt: skip
+    return list(connection.scalars(statement("breakdown_deleted_objects"), scope))
+
+
+def load_object_count(connection: Connection, account_id: int, level: Level, since: date) -> int:
+    """Objects of a level that delivered after a day."""
+    found = connection.scalar(
+        statement("breakdown_object_count"),
+        {"account_id": account_id, "level": int(level), "since": since},
+    )
+    return int(found or 0)
