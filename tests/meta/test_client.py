@@ -81,7 +81,6 @@ BROKEN: dict[str, Any] = {
     "503": httpx.Response(503, content=b'{"nothing":"known"}'),
     "502 html": httpx.Response(502, content=b"<html></html>"),
     "code 2": failure(2, status=500),
-    "code 1": failure(1, 99, status=500),
     "is_transient": failure(100, is_transient=True),
     "time-out": httpx.ReadTimeout("slow"),
     "reset": httpx.RemoteProtocolError("peer closed connection"),

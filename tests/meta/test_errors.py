@@ -8,6 +8,7 @@ import pytest
 
 from adlab.core.errors import (
     AuthorizationError,
+    BlockedForNowError,
     MetaError,
     MetaUnavailableError,
     MissingPermissionError,
@@ -16,6 +17,7 @@ from adlab.core.errors import (
     ReportNotReadyError,
     StaleCursorError,
     TokenExpiredError,
+    TooFarBackError,
     TooMuchDataError,
 )
 from adlab.meta.errors import from_payload
@@ -31,7 +33,7 @@ TABLE: list[tuple[int, int | None, type[MetaError]]] = [
     (80000, 2446079, W), (80001, None, W), (80002, None, W), (80003, 2446079, W),
     (80004, 2446079, W), (80005, None, W), (80006, None, W), (80008, None, W), (80009, None, W),
     (80014, None, W),
-    (17, 1885172, X), (613, 1487632, X), (613, 1487225, X),
+    (17, 1885172, BlockedForNowError), (613, 1487632, BlockedForNowError), (613, 1487225, X),
     (10, None, MissingPermissionError), (200, None, MissingPermissionError),
     (294, None, MissingPermissionError), (299, None, MissingPermissionError),
     (100, 3191001, MissingPermissionError),
@@ -41,7 +43,7 @@ TABLE: list[tuple[int, int | None, type[MetaError]]] = [
     (190, 467, TokenExpiredError), (190, 492, TokenExpiredError),
     (368, None, AuthorizationError),
     (100, None, X), (100, 33, X), (100, 1487561, X), (2500, None, X), (2635, None, X),
-    (3018, None, X), (1885272, None, X), (100, 1885650, X), (800008, None, X),
+    (3018, None, TooFarBackError), (1885272, None, X), (100, 1885650, X), (800008, None, X),
     (2601, 1815107, ReportNotReadyError), (2642, None, StaleCursorError),
 ]  # fmt: skip
 

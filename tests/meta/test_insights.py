@@ -166,9 +166,9 @@ def test_a_report_is_complete_only_with_both_the_word_and_the_hundred() -> None:
 
 def test_polling_slows_down_to_a_quarter_of_a_minute() -> None:
     running: Answer = {"async_status": "Job Running", "async_percent_completion": 5}
-    it, _, time = reader(reports=Reports([[*[running] * 20, DONE]]))
+    it, _, time = reader(reports=Reports([[*[running] * 30, DONE]]))
     fetch(it, rows=ASYNC_FROM_ROWS)
-    assert (time.slept[0], time.slept[-1]) == (0.1, 15.0)
+    assert (time.slept[0], time.slept[-1]) == (pytest.approx(0.1), pytest.approx(15.0))
 
 
 def test_a_run_just_created_may_not_be_found_for_a_moment() -> None:
@@ -204,12 +204,37 @@ def test_a_result_that_is_never_ready_is_told() -> None:
     assert sum(time.slept) == 15.5
 
 
-def test_a_stuck_report_ends_after_half_an_hour() -> None:
-    stuck: Answer = {"async_status": "Job Running", "async_percent_completion": 100}
-    it, _, time = reader(reports=Reports([[stuck]]))
-    with pytest.raises(MetaUnavailableError, match="still runs after 30 minutes"):
-        fetch(it, rows=ASYNC_FROM_ROWS)
+STUCK: Answer = {"async_status": "Job Running", "async_percent_completion": 100}
+
+
+def test_a_report_that_never_starts_is_asked_for_again_after_five_minutes() -> None:
+    reports = Reports([[{"async_status": "Job Not Started"}], [DONE]])
+    it, _, time = reader(reports=reports)
+    assert fetch(it, rows=ASYNC_FROM_ROWS) == [("2026-11-02", 1)]
+    assert len(reports.made) == 2
+    assert 300 <= sum(time.slept) < 330
+
+
+def test_a_stuck_report_is_asked_for_again_after_half_an_hour() -> None:
+    reports = Reports([[STUCK], [DONE]])
+    it, _, time = reader(reports=reports)
+    assert fetch(it, rows=ASYNC_FROM_ROWS) == [("2026-11-02", 1)]
+    assert len(reports.made) == 2
     assert 1800 <= sum(time.slept) < 1830
+
+
+def test_a_report_stuck_twice_is_asked_for_in_halves() -> None:
+    reports = Reports([[STUCK], [STUCK], [DONE]])
+    it, _, time = reader(reports=reports)
+    assert fetch(it, rows=ASYNC_FROM_ROWS) == [("2026-11-05", 1), ("2026-11-02", 1)]
+    assert 3600 <= sum(time.slept) < 3660
+
+
+def test_what_is_stuck_however_small_ends_within_hours() -> None:
+    it, _, time = reader(reports=Reports([[STUCK]]))
+    with pytest.raises(MetaUnavailableError, match="longer than three hours"):
+        fetch(it, rows=ASYNC_FROM_ROWS)
+    assert sum(time.slept) < 5 * 3600
 
 
 @pytest.mark.parametrize(

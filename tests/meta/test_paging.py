@@ -69,13 +69,26 @@ def test_a_circle_of_two_cursors_is_found_too() -> None:
         list(pages(client, "x", {}))
 
 
-def test_a_page_too_heavy_is_asked_for_at_half_the_size_and_stays_there() -> None:
+def test_a_page_too_heavy_is_asked_for_at_half_the_size_and_the_next_in_full_again() -> None:
     answers: list[Answer] = [HEAVY, HEAVY, page(A, after="c1", more=True), page(B)]
     client, wire, time = graph(*answers)
     assert list(pages(client, "x", {}, 400)) == [[A], [B]]
-    assert [a["limit"] for a in wire.asked] == ["400", "200", "100", "100"]
+    assert [a["limit"] for a in wire.asked] == ["400", "200", "100", "400"]
     assert [a.get("after") for a in wire.asked] == [None, None, None, "c1"]
     assert time.slept == []
+
+
+def test_a_list_that_stays_heavy_is_tried_in_full_less_and_less() -> None:
+    def script(request: httpx.Request) -> Answer:
+        if int(request.url.params["limit"]) > 100:
+            return HEAVY
+        number = int(request.url.params.get("after", "c0")[1:])
+        return page(A, after=f"c{number + 1}", more=number < 15)
+
+    client, wire, _ = graph(script=script)
+    assert len(list(pages(client, "x", {}, 200))) == 16
+    refused = [a for a in wire.asked if a["limit"] == "200"]
+    assert len(refused) == 5
 
 
 def test_the_next_list_starts_at_the_full_size_again() -> None:

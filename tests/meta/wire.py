@@ -38,8 +38,23 @@ class Wire:
 
     script: Script | list[Answer]
     requests: list[httpx.Request] = field(default_factory=list)
+    batches: list[httpx.Request] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request; the items of a batch are answered one by one, as if sent alone."""
+        form = dict(parse_qsl(request.content.decode())) if request.method == "POST" else {}
+        if "batch" not in form:
+            return self.answer(request)
+        self.batches.append(request)
+        items = []
+        for item in json.loads(form["batch"]):
+            url = f"https://graph.example/v26.0/{item['relative_url']}"
+            found = self.answer(httpx.Request(item["method"], url))
+            headers = [{"name": k, "value": v} for k, v in found.headers.items()]
+            items.append({"code": found.status_code, "headers": headers, "body": found.text})
+        return httpx.Response(200, content=json.dumps(items))
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
         if callable(self.script):
             answer = self.script(request)

@@ -8,11 +8,14 @@
           MetaUnavailableError   … the platform or the network has trouble
           ReportNotReadyError    … the asynchronous report still runs
           TooMuchDataError       … with a smaller question
+          AnswerLostError        … only after looking whether a write was done
         StaleCursorError       … from the first page again
         AuthorizationError       ask a person
           TokenExpiredError      the token must be renewed by its owner
           MissingPermissionError a scope or a role on the account is missing
         RejectedRequestError     our mistake; never retried
+          BlockedForNowError     … before `retry_at`
+          TooFarBackError        … with those days: Meta no longer serves them
       DataError                  the question cannot be answered as asked
         MixedCurrencyError, IncompletePeriodError, UnknownMetricError,
         NotAdditiveError, UnknownObjectError, ImportRejectedError
@@ -30,6 +33,8 @@ A wrong argument is a `ValueError`; too little data is a result that says so.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 class AdlabWarning(UserWarning):
@@ -64,6 +69,9 @@ class MetaError(AdlabError):
         code: Graph error code, or None when the answer was not a Graph error at all.
         subcode: Graph error subcode.
         trace_id: `fbtrace_id`, for a support case at Meta.
+
+    Attributes:
+        blamed: Fields Meta names as the reason, such as `daily_budget`.
     """
 
     def __init__(
@@ -79,12 +87,19 @@ class MetaError(AdlabError):
         self.subcode = subcode
         self.trace_id = trace_id
         self.reason = message
+        self.blamed: tuple[str, ...] = ()
         where = "" if code is None else f"(Meta error {code}{f'/{subcode}' if subcode else ''}) "
         super().__init__(f"{where}{message}", remedy)
 
 
 class RetryableMetaError(MetaError):
-    """Waiting helps."""
+    """Waiting helps.
+
+    Attributes:
+        tries: How many tries in all make sense; None leaves it to the client.
+    """
+
+    tries: int | None = None
 
 
 class RateLimitedError(RetryableMetaError):
@@ -117,7 +132,17 @@ class ReportNotReadyError(RetryableMetaError):
 
 
 class TooMuchDataError(RetryableMetaError):
-    """The question was too large: ask for fewer days, objects or fields."""
+    """The question was too large: ask for fewer days, objects or fields.
+
+    Attributes:
+        by_page: Whether a smaller page of the same question may do.
+    """
+
+    by_page: bool = False
+
+
+class AnswerLostError(RetryableMetaError):
+    """A write was sent, but no answer came: it may have been done. Look before sending it again."""
 
 
 class StaleCursorError(RetryableMetaError):
@@ -138,6 +163,31 @@ class MissingPermissionError(AuthorizationError):
 
 class RejectedRequestError(MetaError):
     """Meta refused the request itself; asking again would not help."""
+
+
+class BlockedForNowError(RejectedRequestError):
+    """Meta refuses this change until a known time; the wanted value may be kept until then.
+
+    Args:
+        retry_at: Aware UTC; not before. None where Meta gives no time.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        remedy: str = "",
+        *,
+        retry_at: datetime | None = None,
+        code: int | None = None,
+        subcode: int | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        self.retry_at = retry_at
+        super().__init__(message, remedy, code=code, subcode=subcode, trace_id=trace_id)
+
+
+class TooFarBackError(RejectedRequestError):
+    """The days asked for begin earlier than Meta serves."""
 
 
 class DataError(AdlabError):

@@ -11,16 +11,19 @@ import hashlib
 import hmac
 import logging
 import random
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import httpx
 import orjson
 
 from adlab.core.errors import (
+    AnswerLostError,
     MetaError,
     MetaUnavailableError,
     RateLimitedError,
@@ -34,6 +37,9 @@ from adlab.meta import errors as graph_errors
 from adlab.meta.limits import Pace, read_usage
 
 log = logging.getLogger(__name__)
+
+WRITE_POINTS = 3
+_BATCH_TIMEOUT = 960
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,19 @@ class Retry:
     total: float = 900.0
 
 
+class Observe(Protocol):
+    """Told of each call, for counters; must not raise and must not block."""
+
+    def __call__(self, endpoint: str, outcome: str, seconds: float) -> None:
+        """Take note of one call.
+
+        Args:
+            endpoint: What was called, without ids: `act/insights`, `node`, `batch`.
+            outcome: `ok`, a Graph code such as `80000` or `100/33`, or `no_answer`.
+            seconds: Until the answer, without waiting for the quota.
+        """
+
+
 class GraphClient:
     """Speaks to one Graph API with one token. Safe to share between threads.
 
@@ -65,6 +84,8 @@ class GraphClient:
         retry: See `Retry`.
         sleep: Waits; tests hand in a fake.
         clock: Monotonic seconds.
+        page_size: Rows a page of an edge.
+        observe: Told of each call; see `Observe`.
     """
 
     def __init__(
@@ -79,6 +100,7 @@ class GraphClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         page_size: int = 1000,
+        observe: Observe | None = None,
     ) -> None:
         self._prefix = f"/{api_version}"
         self._proof = (
@@ -90,6 +112,7 @@ class GraphClient:
         self._retry = retry or Retry()
         self._sleep = sleep
         self._clock = clock
+        self._observe = observe
         self._http = httpx.Client(
             base_url=base_url,
             headers={"Authorization": f"Bearer {token}", "User-Agent": "adlab"},
@@ -122,90 +145,217 @@ class GraphClient:
             MetaUnavailableError: If it never holds one.
             MetaError: As for `get`.
         """
-        return self._call("GET", path, params, is_page=True)
+        return self._call("GET", path, params, check=lambda body: _check_page(body, path))
 
     def post(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a form; only for calls that may be repeated safely (report runs)."""
         return self._call("POST", path, params or {})
 
+    def send(
+        self, path: str, params: Mapping[str, Any] | None = None, *, repeatable: bool
+    ) -> dict[str, Any]:
+        """Change something.
+
+        Args:
+            path: Node or edge.
+            params: The form.
+            repeatable: Whether doing it twice is the same as doing it once (a status, a budget).
+                A creation is not: Meta has no idempotency key.
+
+        Raises:
+            AnswerLostError: If a change that is not repeatable was sent and no clear answer came;
+                look for it, by its label or name, before sending it again.
+            MetaError: As for `get`.
+        """
+        return self._call("POST", path, params or {}, points=WRITE_POINTS, repeatable=repeatable)
+
+    def delete(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Delete an object, or cancel what a path names; doing it twice does no more.
+
+        Raises:
+            MetaError: As for `get`; 100/33 when it is gone already.
+        """
+        return self._call("DELETE", path, params or {}, points=WRITE_POINTS)
+
+    def batch(
+        self, reads: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> list[dict[str, Any] | MetaError | None]:
+        """Send up to fifty reads in one call; `meta.batch.read_all` is what to use.
+
+        Returns:
+            In the order asked: the answer, the error `get` would have raised, or None where Meta
+            ran out of time.
+
+        Raises:
+            MetaError: If the call as a whole failed.
+        """
+        items = [
+            {"method": "GET", "relative_url": f"{path.lstrip('/')}?{urlencode(self._wire(params))}"}
+            for path, params in reads
+        ]
+        answers = self._call(
+            "POST", "", {"batch": items}, points=len(reads),
+            is_list=True, check=lambda body: _check_batch(body, len(reads)),
+        )["items"]  # fmt: skip
+        return [None if a is None else self._item(a) for a in answers]
+
+    def rest(self, errors: Sequence[MetaError], attempt: int) -> None:
+        """Wait before items of a batch are sent again, as long as the worst of them asks."""
+        limits = [e for e in errors if isinstance(e, RateLimitedError)]
+        for error in limits:
+            self.pace.hold(error.retry_after)
+        if not limits:
+            self._sleep(self._backoff(attempt))
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def _call(
-        self, method: str, path: str, params: Mapping[str, Any], is_page: bool = False
-    ) -> dict[str, Any]:
+    def _wire(self, params: Mapping[str, Any]) -> dict[str, str]:
         wire = {k: v if isinstance(v, str) else orjson.dumps(v).decode() for k, v in params.items()}
         if self._proof:
             wire["appsecret_proof"] = self._proof
+        return wire
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        *,
+        points: int = 1,
+        repeatable: bool = True,
+        is_list: bool = False,
+        check: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        wire = self._wire(params)
         began = self._clock()
         attempt = 0
         while True:
             attempt += 1
             try:
-                body = self._once(method, path, wire)
-                if is_page:
-                    _check_page(body, path)
+                body = self._once(method, path, wire, points, repeatable, is_list)
+                if check is not None:
+                    check(body)
                 return body
-            except (TooMuchDataError, ReportNotReadyError, StaleCursorError):
+            except (TooMuchDataError, ReportNotReadyError, StaleCursorError, AnswerLostError):
                 # Reason: the caller must ask differently, or later; the same again is no use.
                 raise
             except RetryableMetaError as error:
-                wait = self._wait_for(error, attempt)
-                if attempt >= self._retry.attempts or (
-                    self._clock() - began + wait > self._retry.total
-                ):
-                    raise
-                log.warning(
-                    "meta_retry path=%s attempt=%d wait=%.1f error=%s",
-                    path,
-                    attempt,
-                    wait,
-                    error.code,
-                )
-                if isinstance(error, RateLimitedError):
-                    self.pace.hold(wait)
-                else:
-                    self._sleep(wait)
+                self._wait_to_retry(error, path, attempt, began, repeatable)
 
-    def _wait_for(self, error: RetryableMetaError, attempt: int) -> float:
-        if isinstance(error, RateLimitedError):
-            return error.retry_after
-        backoff = min(self._retry.longest_wait, self._retry.first_wait * 2.0 ** (attempt - 1))
-        return backoff * random.uniform(0.5, 1.0)  # noqa: S311  # Reason: jitter, not a secret.
+    def _wait_to_retry(
+        self, error: RetryableMetaError, path: str, attempt: int, began: float, repeatable: bool
+    ) -> None:
+        """Wait before the next try.
 
-    def _once(self, method: str, path: str, wire: dict[str, str]) -> dict[str, Any]:
+        Raises:
+            MetaError: If there is to be none.
+        """
+        limited = isinstance(error, RateLimitedError)
+        if not repeatable and not limited and not isinstance(error, _NotSentError):
+            raise _lost(error) from None
+        if error.code == _BATCH_TIMEOUT and not path:
+            # Reason: the same batch would run out of time again; its caller sends halves.
+            raise error
+        if error.tries is not None and attempt >= error.tries and error.code == 1:
+            raise TooMuchDataError(
+                error.reason, f"Meta failed {attempt} times; ask for less, or later.",
+                code=error.code, subcode=error.subcode, trace_id=error.trace_id,
+            ) from None  # fmt: skip
+        wait = error.retry_after if isinstance(error, RateLimitedError) else self._backoff(attempt)
+        if limited:
+            self.pace.hold(wait)
+        if attempt >= min(self._retry.attempts, error.tries or self._retry.attempts) or (
+            self._clock() - began + wait > self._retry.total
+        ):
+            raise error
+        log.warning(
+            "meta_retry path=%s attempt=%d wait=%.1f error=%s", path, attempt, wait, error.code
+        )
+        if not limited:
+            self._sleep(wait)
+
+    def _backoff(self, attempt: int) -> float:
+        longest = min(self._retry.longest_wait, self._retry.first_wait * 2.0 ** (attempt - 1))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311  # Reason: jitter, not a secret.
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        wire: dict[str, str],
+        points: int,
+        repeatable: bool,
+        is_list: bool,
+    ) -> dict[str, Any]:
         self.pace.wait()
         with self._count_lock:
             self.calls += 1
         url = f"{self._prefix}/{path.lstrip('/')}"
+        began = time.perf_counter()
+        outcome = "no_answer"
         try:
-            if method == "GET":
-                answer = self._http.get(url, params=wire)
-            else:
+            if method == "POST":
                 answer = self._http.post(url, data=wire)
+            else:
+                answer = self._http.request(method, url, params=wire)
+            regain = self._note(answer.headers)
+            body = self._read(answer.status_code, answer.content, regain, is_list)
+            outcome = "ok"
+            return body
         except httpx.HTTPError as error:
-            raise MetaUnavailableError(
+            kind = _NotSentError if isinstance(error, _NEVER_SENT) else MetaUnavailableError
+            raise kind(
                 f"No answer from the Graph API ({type(error).__name__}).",
                 "Check the network and ADLAB_META__BASE_URL; reading goes on by itself.",
             ) from None
-        usage = read_usage(answer.headers)
-        self.pace.note(usage)
-        if warning := answer.headers.get("x-ad-api-version-warning"):
-            log.warning("meta_version_warning text=%s", warning[:200])
-        return self._read(answer, usage.wait_seconds)
+        except MetaError as error:
+            if error.code is not None:
+                outcome = f"{error.code}/{error.subcode}" if error.subcode else str(error.code)
+            raise
+        finally:
+            if self._observe is not None:
+                self._observe(_endpoint(path), outcome, time.perf_counter() - began)
 
-    def _read(self, answer: httpx.Response, regain_seconds: float) -> dict[str, Any]:
+    def _note(self, headers: Mapping[str, str]) -> float:
+        """Learn from an answer's headers; seconds until a used-up quota frees up."""
+        usage = read_usage(headers)
+        self.pace.note(usage)
+        if warning := headers.get("x-ad-api-version-warning"):
+            log.warning("meta_version_warning text=%s", warning[:200])
+        return usage.wait_seconds
+
+    def _item(self, item: Mapping[str, Any]) -> dict[str, Any] | MetaError:
+        """One item of a batch: a status, a list of headers, and a body that is JSON in a text."""
+        listed = item.get("headers")
+        headers = {
+            str(h.get("name", "")).lower(): str(h.get("value", ""))
+            for h in (listed if isinstance(listed, list) else [])
+            if isinstance(h, dict)
+        }
+        text = item.get("body")
         try:
-            body = orjson.loads(answer.content)
+            status = int(item.get("code") or 0)
+            content = text.encode() if isinstance(text, str) else b""
+            return self._read(status, content, self._note(headers), False)
+        except MetaError as error:
+            return error
+
+    def _read(
+        self, status: int, content: bytes, regain_seconds: float, is_list: bool
+    ) -> dict[str, Any]:
+        try:
+            body = orjson.loads(content)
         except orjson.JSONDecodeError:
             body = None
+        if is_list and isinstance(body, list):
+            body = {"items": body}
         if not isinstance(body, dict):
             # Reason: HTML, plain text, an empty or a cut body; clients that believed these
             # answers lost rows, so they count as an outage.
             raise MetaUnavailableError(
-                f"The answer (HTTP {answer.status_code}, {len(answer.content)} bytes) "
-                "is not what a Graph API says.",
+                f"The answer (HTTP {status}, {len(content)} bytes) is not what a Graph API says.",
                 "Meta has trouble, or ADLAB_META__BASE_URL is no Graph API.",
             )
         if isinstance(body.get("error"), dict):
@@ -219,13 +369,37 @@ class GraphClient:
             raise error
         if body.get("success") is False:
             raise MetaUnavailableError("The Graph API answered success: false.", "Try again later.")
-        if answer.status_code >= 500:
-            raise MetaUnavailableError(
-                f"HTTP {answer.status_code}.", "Meta has trouble; try later."
-            )
-        if answer.status_code >= 400:
-            raise RejectedRequestError(f"HTTP {answer.status_code} without a reason.")
+        if status >= 500:
+            raise MetaUnavailableError(f"HTTP {status}.", "Meta has trouble; try later.")
+        if status >= 400:
+            raise RejectedRequestError(f"HTTP {status} without a reason.")
         return body
+
+
+class _NotSentError(MetaUnavailableError):
+    """There was no connection, so nothing was sent."""
+
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+def _lost(error: MetaError) -> AnswerLostError:
+    return AnswerLostError(
+        f"It may have been done or not: {error.reason}",
+        "Look for it by its label or name before it is sent again.",
+        code=error.code, subcode=error.subcode, trace_id=error.trace_id,
+    )  # fmt: skip
+
+
+def _endpoint(path: str) -> str:
+    """What a path names, without ids."""
+    if not path:
+        return "batch"
+    steps = path.strip("/").split("/")
+    first = "act" if steps[0].startswith("act_") else steps[0]
+    if not re.fullmatch(r"[a-z_]+", first):
+        first = "node"
+    return "/".join([first, *(s if re.fullmatch(r"[a-z_]+", s) else "id" for s in steps[1:])])
 
 
 def _check_page(body: Mapping[str, Any], path: str) -> None:
@@ -234,4 +408,16 @@ def _check_page(body: Mapping[str, Any], path: str) -> None:
         raise MetaUnavailableError(
             f"A page of {path.rsplit('/', 1)[-1]} holds no list of objects.",
             "Meta has trouble; try again later.",
+        )
+
+
+def _check_batch(body: Mapping[str, Any], size: int) -> None:
+    items = body.get("items")
+    if (
+        not isinstance(items, list)
+        or len(items) != size
+        or not all(i is None or isinstance(i, dict) for i in items)
+    ):
+        raise MetaUnavailableError(
+            "A batch was not answered item by item.", "Meta has trouble; try again later."
         )

@@ -22,7 +22,7 @@ def pages(
 
     Only `paging.next` tells that there is more (`after` is there on the last page too), yet the
     next page is asked for with `after`, because `next` carries the token. A page Meta finds too
-    heavy is asked for again at half the size.
+    heavy is asked for again at half the size; later pages are tried in full again.
 
     Raises:
         MetaUnavailableError: If a cursor repeats, which would loop forever, or an answer has no
@@ -30,27 +30,76 @@ def pages(
         TooMuchDataError: If even the smallest page is too heavy.
         MetaError: As the client raises.
     """
-    size = page_size or client.page_size
+    return _walk(client, path, params, page_size, None)
+
+
+def pages_after(
+    client: GraphClient, path: str, params: Mapping[str, Any], first: dict[str, Any]
+) -> Iterator[list[dict[str, Any]]]:
+    """Every page of an edge whose first page is there already, that one included.
+
+    Raises:
+        MetaError: As `pages` does.
+    """
+    return _walk(client, path, params, None, first)
+
+
+class _PageSize:
+    """How many rows are asked for: halved when a page is too heavy, then tried in full again."""
+
+    def __init__(self, full: int) -> None:
+        self._full = self._now = full
+        self._patience, self._good = 1, 0
+
+    def __str__(self) -> str:
+        return str(self._now)
+
+    def shrink(self) -> bool:
+        """Halve; False where that is not possible."""
+        if self._now <= SMALLEST_PAGE:
+            return False
+        if self._now == self._full:
+            # Reason: a list that is heavy all along would fail once for each smaller page.
+            self._patience *= 2
+        self._now, self._good = max(SMALLEST_PAGE, self._now // 2), 0
+        return True
+
+    def fits(self) -> None:
+        """A page came; after a few the full size is tried again."""
+        self._good += 1
+        if self._now < self._full and self._good >= self._patience // 2:
+            self._now = self._full
+
+
+def _walk(
+    client: GraphClient,
+    path: str,
+    params: Mapping[str, Any],
+    page_size: int | None,
+    first: dict[str, Any] | None,
+) -> Iterator[list[dict[str, Any]]]:
+    size = _PageSize(page_size or client.page_size)
     seen: set[str] = set()
 
     def fetch(after: str | None) -> dict[str, Any]:
-        nonlocal size
         while True:
             asked: dict[str, Any] = {**params, "limit": str(size)}
             if after:
                 asked["after"] = after
             try:
-                return client.get_page(path, asked)
+                body = client.get_page(path, asked)
             except TooMuchDataError as error:
                 # Reason: only code 1 depends on the size of a page; "too many rows" and time-outs
                 # are about the question, and smaller pages would only cost more calls.
-                if error.code != 1 or size <= SMALLEST_PAGE:
+                if not error.by_page or not size.shrink():
                     raise
-                size = max(SMALLEST_PAGE, size // 2)
+                continue
+            size.fits()
+            return body
 
     with ThreadPoolExecutor(1, thread_name_prefix="page") as ahead:
         following: Future[dict[str, Any]] | None = None
-        body = fetch(None)
+        body = fetch(None) if first is None else first
         while True:
             after = _next_cursor(body)
             if after is not None:
