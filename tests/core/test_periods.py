@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adlab.core.periods import (
-    EPOCHS,
     PRESETS,
     DateRange,
+    Epoch,
     check_timezone,
     epochs_between,
     last_period,
@@ -235,9 +235,19 @@ def test_iana_names_are_timezones() -> None:
     assert check_timezone("America/Argentina/Buenos_Aires") == "America/Argentina/Buenos_Aires"
 
 
-def test_epochs_strictly_after_the_first_day_are_crossed() -> None:
-    unified, windows, link = EPOCHS
-    assert epochs_between(date(2025, 6, 9), date(2025, 6, 10)) == (unified,)
-    assert epochs_between(date(2025, 6, 10), date(2026, 1, 11)) == ()
-    assert epochs_between(date(2025, 11, 1), date(2026, 11, 1)) == (windows, link)
-    assert [e.starts_on for e in EPOCHS] == sorted(e.starts_on for e in EPOCHS)
+UNIFIED = Epoch(date(2025, 6, 10), "Unified attribution", "")
+ROLLED_OUT = Epoch(date(2026, 3, 1), "Click means link click", "", date(2026, 4, 6))
+
+
+def test_a_change_of_one_day_is_crossed_strictly_after_the_first_day() -> None:
+    known = (UNIFIED, ROLLED_OUT)
+    assert epochs_between(known, date(2025, 6, 9), date(2025, 6, 10)) == (UNIFIED,)
+    assert epochs_between(known, date(2025, 6, 10), date(2026, 2, 28)) == ()
+    assert epochs_between(known, date(2025, 1, 1), date(2026, 11, 1)) == known
+
+
+def test_a_roll_out_is_crossed_by_days_that_begin_or_end_within_it() -> None:
+    assert ROLLED_OUT.crossed_by(date(2026, 3, 20), date(2026, 5, 1))
+    assert ROLLED_OUT.crossed_by(date(2026, 2, 1), date(2026, 3, 2))
+    assert not ROLLED_OUT.crossed_by(date(2026, 4, 6), date(2026, 5, 1))
+    assert not ROLLED_OUT.crossed_by(date(2026, 2, 1), date(2026, 2, 28))

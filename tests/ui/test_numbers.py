@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adlab.core.metrics import METRICS
-from adlab.core.periods import DateRange
+from adlab.core.periods import DateRange, Epoch
 from adlab.ui import formats
 from adlab.ui.address import Address
 from adlab.ui.figures import Figures, Freshness, coverage
@@ -163,7 +163,7 @@ def test_the_chart_stacks_two_panels_and_marks_today(figures: Figures) -> None:
 
 
 def test_definition_changes_stand_on_the_time_axis() -> None:
-    f = Figures("EUR", span_of(date(2026, 2, 15), steady(30)))
+    f = Figures("EUR", span_of(date(2026, 2, 15), steady(30)), epochs=EPOCHS)
     (flag,) = make_trend(f, Address()).flags
     assert flag.title == "Click means link click"
     assert 40 < flag.at < 60
@@ -198,10 +198,13 @@ def test_numbers_read_like_numbers() -> None:
     ]  # fmt: skip
 
 
+EPOCHS = (Epoch(date(2026, 3, 1), "Click means link click", "Since then.", date(2026, 4, 6)),)
+
+
 def _fresh(**changed: object) -> Freshness:
     at = datetime(2026, 11, 21, 9, 58, tzinfo=UTC)
     base = Freshness(at, at - timedelta(minutes=12), date(2026, 10, 23), {}, False, 1,
-                     date(2026, 11, 20))  # fmt: skip
+                     date(2026, 11, 20), epochs=EPOCHS)  # fmt: skip
     return replace(base, **changed)  # type: ignore[arg-type]
 
 

@@ -28,6 +28,7 @@ def _register() -> None:
         accounts,
         clients,
         demo,
+        epochs,
         fx,
         hub,
         imports,
@@ -43,6 +44,7 @@ def _register() -> None:
     app.add_typer(users.app, name="user")
     app.add_typer(imports.app, name="import")
     app.add_typer(fx.app, name="fx")
+    app.add_typer(epochs.app, name="epoch")
     app.add_typer(report.app, name="report")
     app.command("sync")(sync.sync)
     app.command("match")(match.match)

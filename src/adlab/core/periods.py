@@ -7,7 +7,7 @@ argument; this module never looks at a clock.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -169,34 +169,34 @@ def last_period(text: str, today: date, include_today: bool = False) -> DateRang
 
 @dataclass(frozen=True)
 class Epoch:
-    """A day on which Meta changed what its numbers mean."""
+    """A change of what Meta's numbers mean.
+
+    Attributes:
+        starts_on: First day of the new meaning.
+        title: In a few words.
+        detail: In a sentence.
+        last_on: Last day of a change that was rolled out over some time; None for a single day.
+        metrics: Metrics it concerns; empty stands for all.
+        source: Who says so.
+    """
 
     starts_on: date
     title: str
     detail: str
+    last_on: date | None = None
+    metrics: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def ends_on(self) -> date:
+        """Last day on which old and new meaning may be mixed."""
+        return self.last_on or self.starts_on
+
+    def crossed_by(self, first: date, last: date) -> bool:
+        """Whether days from `first` to `last` hold both meanings."""
+        return first < self.ends_on and self.starts_on <= last
 
 
-EPOCHS = (
-    Epoch(
-        date(2025, 6, 10),
-        "Unified attribution",
-        "Attribution of the ad set is forced; conversions are dated mixed; reach with breakdowns "
-        "reaches back 13 months.",
-    ),
-    Epoch(
-        date(2026, 1, 12),
-        "View windows removed",
-        "7d_view and 28d_view return nothing; unique counts and hourly data reach back 13 months.",
-    ),
-    Epoch(
-        date(2026, 3, 1),
-        "Click means link click",
-        "Click-through counts link clicks only; engage-through (5 seconds, 1 day) replaces "
-        "engaged view. Rolled out during March and April 2026.",
-    ),
-)
-
-
-def epochs_between(first: date, last: date) -> tuple[Epoch, ...]:
-    """Definition changes after `first` and up to `last`: comparisons across them mislead."""
-    return tuple(e for e in EPOCHS if first < e.starts_on <= last)
+def epochs_between(epochs: Iterable[Epoch], first: date, last: date) -> tuple[Epoch, ...]:
+    """Definition changes within `first` to `last`: comparisons across them mislead."""
+    return tuple(e for e in epochs if e.crossed_by(first, last))

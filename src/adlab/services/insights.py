@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from sqlalchemy import text
 from adlab.core.entities import Level
 from adlab.core.metrics import MetricDef, components, refuse_sum
 from adlab.core.periods import DateRange, Increment
-from adlab.storage import metrics_sql
+from adlab.storage import metrics_sql, versions_sql
 from adlab.storage.tenancy import LoginReader, Reader
 
 # Reason: below this many days x objects the pooled connection is faster than opening ADBC's own.
@@ -36,6 +36,7 @@ class InsightsQuery:
         metrics: What to compute, in the order wanted.
         increment: Days per row, `monthly` or `all_days`.
         object_ids: Only these objects, or None for all.
+        as_of: Values as they were known at this moment; the newest when None.
     """
 
     client_ids: tuple[int, ...]
@@ -44,6 +45,7 @@ class InsightsQuery:
     metrics: tuple[MetricDef, ...]
     increment: Increment = 1
     object_ids: tuple[int, ...] | None = None
+    as_of: datetime | None = None
 
 
 def load_rows(reader: Reader, query: InsightsQuery) -> pd.DataFrame:
@@ -116,14 +118,26 @@ def _statement(reader: Reader, query: InsightsQuery) -> tuple[str, dict[str, obj
     narrow = query.object_ids is not None
     if query.object_ids is not None:
         binds["object_ids"] = list(query.object_ids)
+    if query.as_of is not None:
+        binds["as_of"] = query.as_of
     if query.level is Level.ACCOUNT:
-        summary = _summary_serves(reader, query.metrics, binds)
+        known = _known(query, "level IN (SELECT level FROM best)")
+        summary = known is None and _summary_serves(reader, query.metrics, binds)
         sql = metrics_sql.account_rows(
-            query.metrics, query.increment, since, summary=summary, narrow=narrow
+            query.metrics, query.increment, since, summary=summary, narrow=narrow, known=known
         )
         return sql, binds
     binds["level"] = int(query.level)
-    return metrics_sql.object_rows(query.metrics, query.increment, since, narrow=narrow), binds
+    known = _known(query, "level = :level")
+    sql = metrics_sql.object_rows(query.metrics, query.increment, since, narrow=narrow, known=known)
+    return sql, binds
+
+
+def _known(query: InsightsQuery, levels: str) -> str | None:
+    if query.as_of is None:
+        return None
+    # Reason: account rows look at reach whether it is asked for or not.
+    return versions_sql.known_rows([*components(query.metrics), "reach"], levels)
 
 
 def _summary_serves(reader: Reader, metrics: Sequence[MetricDef], binds: dict[str, object]) -> bool:

@@ -84,9 +84,20 @@ _SCOPE = "i.client_id = ANY (:client_ids) AND i.date BETWEEN :since AND :until"
 
 
 def object_rows(
-    metrics: Sequence[MetricDef], increment: Increment, since: date, narrow: bool
+    metrics: Sequence[MetricDef],
+    increment: Increment,
+    since: date,
+    narrow: bool,
+    known: str | None = None,
 ) -> str:
     """Insights of one level per object and period, from the fact table.
+
+    Args:
+        metrics: What to compute.
+        increment: Length of a period.
+        since: First day, where periods of N days begin.
+        narrow: Whether to bind `object_ids`.
+        known: Rows to read instead of the newest ones; see `versions_sql.known_rows`.
 
     Binds: client_ids, level, since, until, and object_ids when `narrow`.
     """
@@ -94,13 +105,19 @@ def object_rows(
     grouped = increment != 1
     keys = [*([f"{period} AS date"] if period else []), "i.object_id", "i.account_id"]
     group = [*([period] if period else []), "i.object_id", "i.account_id"]
+    head, table = _source(known)
     sql = (
-        f"SELECT {', '.join([*keys, *metric_columns(metrics, grouped)])} "  # noqa: S608
-        f"FROM api.insights_daily i WHERE {_SCOPE} AND i.level = :level"
+        f"{head}SELECT {', '.join([*keys, *metric_columns(metrics, grouped)])} "  # noqa: S608
+        f"FROM {table} i WHERE {_SCOPE} AND i.level = :level"
     )
     if narrow:
         sql += " AND i.object_id = ANY (:object_ids)"
     return sql + (f" GROUP BY {', '.join(group)}" if grouped else "")
+
+
+def _source(known: str | None) -> tuple[str, str]:
+    """The beginning of a statement and the table it reads."""
+    return ("", "api.insights_daily") if known is None else (f"WITH known AS ({known}) ", "known")
 
 
 def account_rows(
@@ -110,6 +127,7 @@ def account_rows(
     *,
     summary: bool,
     narrow: bool = False,
+    known: str | None = None,
 ) -> str:
     """Insights per account and period, each account at the level that knows it best.
 
@@ -122,6 +140,7 @@ def account_rows(
         summary: Whether to read the summary (fast) or the fact rows (exact with missing cells,
             and the only place that has reach).
         narrow: Whether to bind `object_ids`, the accounts wanted.
+        known: Rows to read instead of the newest ones; not with `summary`.
     """
     period = bucket(increment, since)
     # Reason: an imported account spans several rows a day in the fact table, so it is summed; a
@@ -136,10 +155,11 @@ def account_rows(
     rows = (
         "days i WHERE true"
         if summary
-        else f"api.insights_daily i JOIN best USING (account_id, date, level) WHERE {_SCOPE}"
+        else f"{_source(known)[1]} i JOIN best USING (account_id, date, level) WHERE {_SCOPE}"
     )
+    then = "" if known is None else f", known AS ({known})"
     return (
-        f"WITH {_BEST}, {_days()} SELECT {', '.join([*keys, *columns])} FROM {rows} "  # noqa: S608
+        f"WITH {_BEST}, {_days()}{then} SELECT {', '.join([*keys, *columns])} FROM {rows} "  # noqa: S608
         f"{'AND i.account_id = ANY (:object_ids) ' if narrow else ''}GROUP BY {', '.join(group)}"
     )
 

@@ -86,11 +86,12 @@ def store_changed() -> str:
     )
 
 
-def known_rows(columns: Iterable[str]) -> str:
+def known_rows(columns: Iterable[str], levels: str = "") -> str:
     """Rows of the fact table as they were known at a moment, for `WITH known AS (…)`.
 
     Args:
         columns: Stored columns wanted, besides the key.
+        levels: Condition on `level`; all levels when empty.
 
     Binds: client_ids, since, until, as_of.
     """
@@ -100,6 +101,8 @@ def known_rows(columns: Iterable[str]) -> str:
     )
     then = "".join(f", CASE WHEN v.b_{c} THEN v.o_{c} ELSE i.{c} END AS {c}" for c in wanted)
     scope = "client_id = ANY (:client_ids) AND date BETWEEN :since AND :until"
+    if levels:
+        scope += f" AND {levels}"
     return (
         f"SELECT i.date, i.client_id, i.account_id, i.level, i.object_id{then}, "  # noqa: S608
         "coalesce(v.seen_at, i.fetched_at) AS seen_at "

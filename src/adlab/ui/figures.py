@@ -44,6 +44,7 @@ class Figures:
         today: Metric values of today so far, when it lies outside `now`.
         step: Days in a drawn step.
         goals: Metric → what it should reach.
+        epochs: Definition changes known.
     """
 
     currency: str
@@ -52,6 +53,7 @@ class Figures:
     today: Mapping[str, float] = field(default_factory=dict)
     step: int = 1
     goals: Mapping[str, float] = field(default_factory=dict)
+    epochs: tuple[Epoch, ...] = ()
 
     def change(self, metric: str) -> float | None:
         """Relative change against the days before; None when either is unknown or was zero."""
@@ -78,6 +80,7 @@ class Freshness:
         since: First day from which every account is loaded; None when unknown.
         connection: `ok`, or what is wrong with the connection to Meta.
         imported: Whether every account came from a file, so that nothing is ever checked.
+        epochs: Definition changes known.
     """
 
     checked_at: datetime | None
@@ -90,6 +93,7 @@ class Freshness:
     connection: str = "ok"
     imported: bool = False
     since: date | None = None
+    epochs: tuple[Epoch, ...] = ()
 
     def reaches(self, period: DateRange | None) -> bool:
         """Whether the history is loaded from the first of these days on."""

@@ -82,7 +82,7 @@ def make_strip(
         items.append(Item("Meta must be connected again", "bad", detail=fresh.connection))
         stale = True
     first = before.since if before else period.since
-    notes = tuple(_note(e) for e in epochs_between(first, period.until))
+    notes = tuple(_note(e) for e in epochs_between(fresh.epochs, first, period.until))
     return Strip(tuple(items), notes, stale or bool(fresh.failures))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from adlab.core.metrics import METRICS, MetricDef
-from adlab.core.periods import EPOCHS, Epoch
+from adlab.core.periods import Epoch
 from adlab.ui import formats
 from adlab.ui.address import Address
 from adlab.ui.figures import Figures, epochs_in
@@ -119,7 +119,7 @@ class Trend:
     today: bool
 
 
-def make_trend(figures: Figures, address: Address, epochs: tuple[Epoch, ...] = EPOCHS) -> Trend:
+def make_trend(figures: Figures, address: Address) -> Trend:
     """Draw the chosen metric and its companion."""
     metric = METRICS[address.metric]
     other = _companion(metric, figures)
@@ -138,7 +138,7 @@ def make_trend(figures: Figures, address: Address, epochs: tuple[Epoch, ...] = E
             _panel(other, figures, steps, LOWER, with_today, compare=False),
         ),
         days=_days(steps, figures.step),
-        flags=_flags(epochs, figures, steps),
+        flags=_flags(figures.epochs, figures, steps),
         hover=_hover((metric, other), figures, steps, with_today),
         rows=_rows((metric, other), figures, steps, with_today),
         columns=("Day" if figures.step == 1 else "Week from", metric.label, *(

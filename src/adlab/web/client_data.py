@@ -17,6 +17,7 @@ from adlab.core.metrics import METRICS, MetricDef, metrics
 from adlab.core.periods import RESTATEMENT_DAYS, DateRange, today_in
 from adlab.services.budgets import evaluate_budgets
 from adlab.services.insights import InsightsQuery, load_rows, newest_day, sum_rows, values
+from adlab.storage.epochs import load_epochs
 from adlab.storage.plans import load_goals
 from adlab.storage.tenancy import Reader
 from adlab.ui.address import METRICS as SHOWN
@@ -55,6 +56,7 @@ def load_figures(reader: Reader, scope: Scope) -> list[Figures]:
     now = _days(reader, scope, DateRange(scope.period.since, until), currencies)
     before = _days(reader, scope, scope.before, currencies) if scope.before else None
     step = 1 if scope.period.days <= DAILY_UP_TO else 7
+    epochs = load_epochs(reader)
     found = []
     for currency in sorted(now["currency"].unique()):
         mine = now[now["currency"] == currency].drop(columns="currency").set_index("date")
@@ -74,6 +76,7 @@ def load_figures(reader: Reader, scope: Scope) -> list[Figures]:
                 else {},
                 step,
                 load_goal_targets(reader, scope.client_id, str(currency)),
+                epochs,
             )
         )  # fmt: skip
     return found
@@ -199,6 +202,7 @@ def load_freshness(
         connection=connection,
         imported=bool(accounts) and not live,
         since=max(starts, default=None),
+        epochs=load_epochs(reader),
     )  # fmt: skip
 
 

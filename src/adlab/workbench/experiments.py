@@ -12,7 +12,7 @@ import pandas as pd
 from adlab.core.entities import Level, parse_public_id, public_id
 from adlab.core.errors import DataError, UnknownObjectError
 from adlab.core.metrics import METRICS, MetricDef, metric
-from adlab.core.periods import epochs_between
+from adlab.core.periods import Epoch, epochs_between
 from adlab.stats.aggregates import RateTotals, rate_totals
 from adlab.stats.comparison import ArmComparison
 from adlab.stats.proportions import compare_rates
@@ -96,7 +96,8 @@ def compare_arms(
         better=rate.better,
     )
     settled = frame.attrs.get("settled_through")
-    return result.with_caveats(*_caveats(days, arms, settled))
+    epochs = lab.definition_epochs()
+    return result.with_caveats(*_caveats(days, arms, settled, epochs))
 
 
 def _rate(name: str) -> MetricDef:
@@ -189,7 +190,9 @@ def _totals(rows: pd.DataFrame) -> RateTotals:
     return rate_totals(known["above"], known["below"])
 
 
-def _caveats(days: list[pd.DataFrame], arms: list[list[int]], settled: str | None) -> Iterable[str]:
+def _caveats(
+    days: list[pd.DataFrame], arms: list[list[int]], settled: str | None, epochs: Sequence[Epoch]
+) -> Iterable[str]:
     yield _NOT_RANDOMISED
     missing = [int(d["above"].isna().sum()) for d in days]
     if any(missing) and any(len(arm) > 1 for arm in arms):
@@ -201,7 +204,7 @@ def _caveats(days: list[pd.DataFrame], arms: list[list[int]], settled: str | Non
     if seen.empty:
         return
     first, last = seen.min().date(), seen.max().date()
-    for epoch in epochs_between(first, last):
+    for epoch in epochs_between(epochs, first, last):
         yield f"{epoch.starts_on}: {epoch.title}. {epoch.detail} Both sides of it are in here."
     if settled and last.isoformat() > settled and any(i > 0 for arm in arms for i in arm):
         yield f"Meta may still restate the days after {settled}."

@@ -129,7 +129,7 @@ class InsightsFrame(pd.DataFrame):
         wanted = metric(by) if by else parts.metrics[0]
         if wanted not in parts.metrics:
             raise ValueError(f"{wanted.name!r} is not in this frame; ask for it in metrics=")
-        level_id = str(self.index.names[-1])
+        level_id = next(str(n) for n in self.index.names if str(n).endswith("_id"))
         name = level_id.replace("_id", "_name")
         self._refuse(parts.metrics, self.index.get_level_values(level_id).value_counts().max()
                      if len(self) else 0, "days")  # fmt: skip

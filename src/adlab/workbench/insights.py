@@ -19,6 +19,7 @@ from adlab.services.insights import InsightsQuery, load_rows, sum_rows, values
 from adlab.storage.tenancy import Reader
 from adlab.workbench.client import Client
 from adlab.workbench.frames import InsightsFrame, Parts, attach, whole_counts
+from adlab.workbench.moments import read_moment, thinning_note
 
 if TYPE_CHECKING:
     from adlab.workbench.lab import Workbench
@@ -42,6 +43,7 @@ def load_insights(
     include_today: bool,
     currency: str,
     parents: bool,
+    as_of: datetime | date | str | None = None,
 ) -> InsightsFrame:
     """What `Workbench.insights` returns; its arguments are explained there."""
     if breakdowns:
@@ -61,11 +63,16 @@ def load_insights(
     labels = load_labels(lab.reader, [c.client_id for c in chosen], depth)
     into = _wanted_currency(currency, labels)
     objects = apply_filters(labels, filters, depth) if filters else None
+    zones = [z for c in chosen for z in c.timezones]
+    moment = None if as_of is None else read_moment(as_of, zones or ["UTC"], lab.now())
     query = InsightsQuery(
         tuple(c.client_id for c in chosen), depth, period, wanted, time_increment,
-        None if objects is None else tuple(objects),
+        None if objects is None else tuple(objects), moment,
     )  # fmt: skip
     said: dict[str, Any] = {}
+    if moment is not None:
+        said["as_of"] = moment.isoformat()
+        said["thinning"] = thinning_note(moment, period, zones, lab.now())
     if into is None:
         rows = load_rows(lab.reader, query)
     else:
@@ -320,6 +327,8 @@ def _provenance(
         "attribution": "account_default",
         "as_of": min(checked).isoformat() if checked else None,
         "settled_through": min((c.settled_through(lab.now()) for c in chosen), default=None),
-        "epochs": [e.title for e in epochs_between(first, query.period.until)],
+        "epochs": [
+            e.title for e in epochs_between(lab.definition_epochs(), first, query.period.until)
+        ],
         "query": f"api.insights_daily level={query.level.word} {query.period}",
     }

@@ -12,7 +12,8 @@ import pandas as pd
 
 from adlab.core.errors import UnknownObjectError
 from adlab.core.metrics import MetricDef, metric
-from adlab.core.periods import Increment
+from adlab.core.periods import Epoch, Increment
+from adlab.storage.epochs import load_epochs
 from adlab.storage.tenancy import Identity, Reader
 from adlab.workbench.client import Client, ClientInfo
 from adlab.workbench.frames import InsightsFrame
@@ -36,6 +37,7 @@ class Workbench:
         self._reader = reader
         self._now = now
         self._clients: dict[str, ClientInfo] | None = None
+        self._epochs: tuple[Epoch, ...] | None = None
 
     @property
     def reader(self) -> Reader:
@@ -135,6 +137,7 @@ class Workbench:
         include_today: bool = False,
         currency: str = "account",
         parents: bool = False,
+        as_of: datetime | date | str | None = None,
     ) -> InsightsFrame:
         """Insights of one or several clients.
 
@@ -155,6 +158,9 @@ class Workbench:
             currency: `account`, or a code such as EUR: amounts of each day are then converted at
                 that day's rate before anything is added (load rates with `adlab fx load`).
             parents: Add the parents' names after the object's name.
+            as_of: Values as they were known at a moment: a day (its end), or an aware time.
+                Today's versions are exact for 48 hours, by the hour for seven days more, then
+                one a day is kept; `.attrs["thinning"]` says what of that the answer hit.
 
         Returns:
             Index (`date`, `<level>_id`), or `<level>_id` alone for `all_days`; first column
@@ -173,7 +179,59 @@ class Workbench:
             self, client, level=level, last=last, since=since, until=until,
             time_increment=time_increment, names=metrics, breakdowns=breakdowns, compare=compare,
             filters=filters, include_today=include_today, currency=currency, parents=parents,
+            as_of=as_of,
         )  # fmt: skip
+
+    def restatements(
+        self,
+        day: date | str,
+        client: str | Sequence[str] | None = None,
+        *,
+        level: str = "account",
+        metrics: Sequence[str] = DEFAULT_METRICS,
+    ) -> pd.DataFrame:
+        """How a day moved after it was first read, and when it settled.
+
+        Args:
+            day: Account-local day.
+            client: A slug, several, or None for all you may see.
+            level: `account`, `campaign`, `adset` or `ad`.
+            metrics: Names of the registry.
+
+        Returns:
+            One row each time a value was seen to change, indexed by `<level>_id` and `seen_at`
+            (aware UTC): name, hours_after_day (from the end of the day in the account's timezone,
+            negative while it ran), then the metrics (money in major units of the account's
+            currency). `.attrs` says last_change, settled, settled_at and may_move_until.
+
+        Raises:
+            UnknownObjectError: If a client is not yours to see.
+            UnknownMetricError: If a metric does not exist.
+            ValueError: If the day or level is malformed.
+        """
+        from adlab.workbench.history import restatements
+
+        return restatements(self, day, client, level, metrics)
+
+    def epochs(self) -> pd.DataFrame:
+        """Days on which Meta changed what its numbers mean.
+
+        Returns:
+            Indexed by `starts_on`: ends_on, title, detail, metrics (empty: all), source.
+        """
+        rows = [
+            {"starts_on": e.starts_on, "ends_on": e.ends_on, "title": e.title, "detail": e.detail,
+             "metrics": ", ".join(e.metrics), "source": e.source}
+            for e in self.definition_epochs()
+        ]  # fmt: skip
+        columns = ["starts_on", "ends_on", "title", "detail", "metrics", "source"]
+        return pd.DataFrame(rows, columns=columns).set_index("starts_on")
+
+    def definition_epochs(self) -> tuple[Epoch, ...]:
+        """The same as values, read once."""
+        if self._epochs is None:
+            self._epochs = load_epochs(self._reader)
+        return self._epochs
 
     @property
     def budgets(self) -> Budgets:

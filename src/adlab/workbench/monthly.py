@@ -19,7 +19,7 @@ import pandas as pd
 from adlab.core.errors import UnknownObjectError
 from adlab.core.metrics import METRICS, MetricDef, metrics
 from adlab.core.money import format_money
-from adlab.core.periods import DateRange, epochs_between, months_back, today_in
+from adlab.core.periods import DateRange, Epoch, epochs_between, months_back, today_in
 from adlab.reports.blocks import shorten
 from adlab.services.insights import sum_rows
 from adlab.services.reporting import read_month, require_delivery
@@ -170,7 +170,8 @@ class Section:
         lower = next((METRICS[n] for n in ("roas", "cpa", "link_ctr") if n in names), None)
         period = self.figures.now.period
         days = self.figures.now.days.reindex(pd.Index(list(period), name="date"))
-        breaks = [e.starts_on for e in epochs_between(period.since, period.until)]
+        crossed = epochs_between(self.figures.epochs, period.since, period.until)
+        breaks = [e.starts_on for e in crossed]
         drawn = report_charts.trend(days, spend, lower, self.currency, self.color, breaks)
         title = self._trend_title(lower or spend)
         what = f"Daily spend in {self.currency}" + (f", and {lower.label} below" if lower else "")
@@ -263,6 +264,7 @@ class Month:
         sections: One a currency.
         settled_through: The newest day Meta no longer restates.
         as_of: What the numbers are as of, in words.
+        epochs: Definition changes known.
     """
 
     client: Client
@@ -272,6 +274,7 @@ class Month:
     sections: tuple[Section, ...]
     settled_through: date
     as_of: str
+    epochs: tuple[Epoch, ...] = ()
 
     @property
     def settled(self) -> bool:
@@ -342,7 +345,7 @@ class Month:
             codes = ", ".join(s.currency for s in self.sections)
             yield "Currencies", f"{codes}: each has its own section. Amounts are never added."
         yield from self._gaps()
-        for epoch in epochs_between(self.before.since, self.period.until):
+        for epoch in epochs_between(self.epochs, self.before.since, self.period.until):
             yield f"{day(epoch.starts_on, year=True)}", f"{epoch.title}. {epoch.detail}"
 
     def _gaps(self) -> Iterator[tuple[str, str]]:
@@ -398,6 +401,7 @@ def open_month(lab: Workbench, client: str = "", period: str = "last_month") -> 
         who, days, before, not over, tuple(found),
         date.fromisoformat(who.settled_through(lab.now())),
         f"{day(lab.now().date(), year=True)}, {lab.now():%H:%M} UTC",
+        lab.definition_epochs(),
     )  # fmt: skip
 
 
@@ -435,7 +439,11 @@ def _section(
     old = ask("account", before)
     campaigns = ask("campaign", days, time_increment="all_days")
     then = _span(old, before) if len(old) else None
-    return frame, campaigns, Figures(currency, _span(frame, days), then)
+    return (
+        frame,
+        campaigns,
+        Figures(currency, _span(frame, days), then, epochs=lab.definition_epochs()),
+    )
 
 
 def _span(frame: InsightsFrame, period: DateRange) -> Span:
