@@ -346,8 +346,8 @@ def test_hourly_rows_have_no_web_conversions_and_no_reach(tiny: Caller) -> None:
         ("dma", 100),
         ("nonsense", 100),
         ("region,publisher_platform", 100),
-        ("region", 3),
-        ("image_asset", 3),
+        ("product_id", 3),
+        ("image_asset", 100),
     ],
 )
 def test_breakdowns_that_are_refused(tiny: Caller, breakdowns: str, code: int) -> None:

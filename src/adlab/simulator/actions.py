@@ -33,7 +33,7 @@ class ActionWriter:
         table: The rows of one page.
         windows: Requested attribution windows, in order.
         minor_per_major: Meta's offset of the account's currency.
-        without_web: Whether conversions off Meta are withheld (hourly breakdowns).
+        without_web: Whether conversions off Meta are withheld (hourly, region).
         action_types: Only these action types, when a filter said so.
     """
 

@@ -1,10 +1,12 @@
-"""The change history edge: budget steps, pauses and archiving of campaigns, as events."""
+"""The change history edge: what happens to the built world, and what calls changed."""
 
 from __future__ import annotations
 
 import json
 from datetime import date
 from typing import Any
+
+import numpy as np
 
 from adlab.simulator import naming, periods
 from adlab.simulator.delivery import budget_level
@@ -56,7 +58,7 @@ def _events(moment: Moment, since: int, until: int) -> list[tuple[int, str, dict
     account = moment.account
     campaigns = account.campaigns
     found: list[tuple[int, str, dict[str, Any]]] = []
-    for index in range(len(campaigns)):
+    for index in range(account.built("campaign")):
         start, end = int(campaigns.start[index]), int(campaigns.end[index])
         first = start + max(-(-(since - start) // _STEP_DAYS), 1) * _STEP_DAYS
         for day in range(first, min(end, until) + 1, _STEP_DAYS):
@@ -89,7 +91,26 @@ def _events(moment: Moment, since: int, until: int) -> list[tuple[int, str, dict
                         {"old_value": old_run, "new_value": new_run},
                     )
                 )
+    found += _creations(moment, since, until)
+    found += [event for event in account.edits.events if since <= account.today(event[0]) <= until]
     return [event for event in found if event[0] <= moment.now]
+
+
+def _creations(moment: Moment, since: int, until: int) -> list[tuple[int, str, dict[str, Any]]]:
+    """Tell of the objects that were made in a span of days."""
+    account, zone = moment.account, moment.account.zone
+    first, last = periods.day_start(zone, since), periods.day_start(zone, until + 1)
+    found: list[tuple[int, str, dict[str, Any]]] = []
+    for level, category, kind in (
+        ("campaign", "CAMPAIGN", "create_campaign_group"),
+        ("adset", "AD_SET", "create_ad_set"),
+        ("ad", "AD", "create_ad"),
+    ):
+        made = moment.column("created", level)[: account.built(level)]
+        for index in np.flatnonzero((made >= first) & (made < last)).tolist():
+            entry = _entry(moment, level, index, int(made[index]), category, kind, {})
+            found.append((int(made[index]), category, entry))
+    return found
 
 
 def _budget(moment: Moment, index: int, day: int) -> int:
@@ -108,21 +129,29 @@ def _event(
     kind: str,
     extra: dict[str, Any],
 ) -> tuple[int, str, dict[str, Any]]:
+    at = periods.day_start(moment.account.zone, day) + second
+    return at, category, _entry(moment, "campaign", index, at, "CAMPAIGN", kind, extra)
+
+
+def _entry(
+    moment: Moment,
+    level: str,
+    index: int,
+    at: int,
+    object_type: str,
+    kind: str,
+    extra: dict[str, Any],
+) -> dict[str, Any]:
     account = moment.account
-    at = periods.day_start(account.zone, day) + second
-    return (
-        at,
-        category,
-        {
-            "actor_id": "9001",
-            "actor_name": "Demo Buyer",
-            "application_id": "555",
-            "event_type": kind,
-            "translated_event_type": kind.replace("_", " "),
-            "event_time": periods.local_text(account.zone, at),
-            "object_id": str(account.campaigns.id[index]),
-            "object_type": "CAMPAIGN",
-            "object_name": naming.name_of(account, "campaign", index),
-            "extra_data": json.dumps(extra),
-        },
-    )
+    return {
+        "actor_id": "9001",
+        "actor_name": "Demo Buyer",
+        "application_id": "555",
+        "event_type": kind,
+        "translated_event_type": kind.replace("_", " "),
+        "event_time": periods.local_text(account.zone, at),
+        "object_id": str(account.objects(level).id[index]),
+        "object_type": object_type,
+        "object_name": naming.name_of(account, level, index),
+        "extra_data": json.dumps(extra),
+    }

@@ -16,6 +16,7 @@ from adlab.simulator import truth
 from adlab.simulator.calls import CallLog
 from adlab.simulator.clock import iso_utc, parse_moment
 from adlab.simulator.graph import Graph
+from adlab.simulator.world_control import WorldControl
 
 
 def _json(data: Any, status: int = 200) -> Response:
@@ -49,6 +50,7 @@ class ControlPlane:
             Route("/__config", self.config, methods=["GET", "POST"]),
             Route("/__calls", self.calls, methods=["GET", "DELETE"]),
             Route("/__reset", self.reset, methods=["POST"]),
+            *WorldControl(self._graph).routes(),
         ]
 
     async def health(self, request: Request) -> Response:
@@ -152,7 +154,7 @@ class ControlPlane:
         return _json(self._calls.listed(params.get("match", ""), int(params.get("limit", "100"))))
 
     async def reset(self, request: Request) -> Response:
-        """Forget jobs, quotas, faults, codes and calls; clock and switches stay."""
+        """Forget jobs, quotas, faults, codes, calls and writes; clock and switches stay."""
         self._graph.reset()
         self._calls.clear()
         return _json({"status": "ok"})

@@ -10,7 +10,7 @@ import numpy as np
 from adlab.simulator import filters
 from adlab.simulator.activities import list_activities
 from adlab.simulator.entities import FIELDS, NODE_TYPES, UNSET, Moment
-from adlab.simulator.errors import bad_cursor, invalid_parameter
+from adlab.simulator.errors import GraphError, bad_cursor, invalid_parameter
 from adlab.simulator.expansion import Wanted, parse_fields
 from adlab.simulator.hashing import Bools, Ints
 from adlab.simulator.state import Settings
@@ -68,7 +68,12 @@ class EdgeReader:
         """Read one object with the wanted fields; without any, only its id."""
         readers = FIELDS[level]
         found: dict[str, Any] = {}
+        edited = self._edited(level, index)
         for item in wanted or (Wanted("id"),):
+            if edited is not None and item.name in edited and item.name not in _EDGES[level]:
+                if edited[item.name] is not None:
+                    found[item.name] = edited[item.name]
+                continue
             if item.name in _EDGES[level]:
                 found[item.name] = self.edge(
                     level, index, item.name, _nested_request(request, item), item.children
@@ -79,6 +84,9 @@ class EdgeReader:
                     found["insights"] = nested
             elif item.children and item.name in {"campaign", "adset", "creative"}:
                 found[item.name] = self._related(level, index, item, request)
+            elif edited is not None and self._is_made_creative(level, index):
+                if item.name not in readers and item.name not in UNSET[level]:
+                    raise _nonexisting(item.name, NODE_TYPES[level])
             elif item.name in readers:
                 value = readers[item.name](self._moment, index)
                 if value is not None:
@@ -86,28 +94,34 @@ class EdgeReader:
             elif item.name in {"campaign", "adset"} and level in {"ad", "adset"}:
                 found[item.name] = self._related(level, index, item, request)
             elif item.name not in UNSET[level]:
-                raise invalid_parameter(
-                    f"Tried accessing nonexisting field ({item.name}) on node "
-                    f"type ({NODE_TYPES[level]})"
-                )
+                raise _nonexisting(item.name, NODE_TYPES[level])
         if "id" not in found:
-            found["id"] = readers["id"](self._moment, index)
+            own = None if edited is None else edited.get("id")
+            found["id"] = own or readers["id"](self._moment, index)
         return found
+
+    def _edited(self, level: str, index: int) -> dict[str, Any] | None:
+        """Give what was set on an object; of a creative made by a call, everything it has."""
+        if self._is_made_creative(level, index):
+            account = self._moment.account
+            return account.edits.creatives[index - account.built_ads]
+        return self._moment.account.edits.of(level, index)
+
+    def _is_made_creative(self, level: str, index: int) -> bool:
+        return level == "creative" and index >= self._moment.account.built_ads
 
     def _related(
         self, level: str, index: int, item: Wanted, request: GraphRequest
     ) -> dict[str, Any]:
         account = self._moment.account
         if item.name == "creative" and level == "ad":
-            return self.node("creative", index, item.children, request)
+            return self.node("creative", account.creative_of_ad(index), item.children, request)
         if item.name == "adset" and level == "ad":
             return self.node("adset", int(account.ads.ad_set[index]), item.children, request)
         if item.name == "campaign" and level in {"ad", "adset"}:
             parents = account.ads.campaign if level == "ad" else account.ad_sets.campaign
             return self.node("campaign", int(parents[index]), item.children, request)
-        raise invalid_parameter(
-            f"Tried accessing nonexisting field ({item.name}) on node type ({NODE_TYPES[level]})"
-        )
+        raise _nonexisting(item.name, NODE_TYPES[level])
 
     def edge(
         self,
@@ -124,13 +138,13 @@ class EdgeReader:
         """
         kind = _EDGES[level].get(name)
         if kind is None:
-            raise invalid_parameter(
-                f"Tried accessing nonexisting field ({name}) on node type ({NODE_TYPES[level]})"
-            )
+            raise _nonexisting(name, NODE_TYPES[level])
         if kind == "activity":
             return list_activities(self._moment, request)
         fields = wanted if wanted is not None else parse_fields(request.params.get("fields", ""))
         listed = np.flatnonzero(self._listed(level, index, kind, request))
+        if kind == "creative":
+            listed = self._creatives(listed, whole_account=level == "account")
         limit = min(max(request.integer("limit", 25), 1), 5000)
         start = self._start(request, kind, listed, limit)
         chosen = listed[start : start + limit]
@@ -150,7 +164,20 @@ class EdgeReader:
 
     def _ids(self, kind: str) -> Ints:
         account = self._moment.account
-        return account.ads.creative_id if kind == "creative" else account.objects(kind).id
+        if kind != "creative":
+            return account.objects(kind).id
+        made = [int(row["id"]) for row in account.edits.creatives]
+        built = account.ads.creative_id[: account.built_ads]
+        return np.concatenate([built, np.array(made, dtype=np.int64)]) if made else built
+
+    def _creatives(self, ads: Ints, *, whole_account: bool) -> Ints:
+        """Give the creatives of listed ads; an account also lists those that no ad uses."""
+        account = self._moment.account
+        built = account.built_ads
+        if not whole_account:
+            return np.array(sorted({account.creative_of_ad(int(ad)) for ad in ads}), dtype=np.int64)
+        made = np.arange(len(account.edits.creatives)) + built
+        return np.concatenate([ads[ads < built], made])
 
     def _start(self, request: GraphRequest, kind: str, listed: Ints, limit: int) -> int:
         cursor = request.params.get("after") or request.params.get("before")
@@ -204,6 +231,10 @@ class EdgeReader:
         wrong = [name for name in asked if name not in _BASE_STATUSES | _EXTRA_STATUSES[kind]]
         if wrong:
             raise invalid_parameter(f"Invalid effective status {wrong[0]} for this edge", 1487561)
+
+
+def _nonexisting(name: str, node: str) -> GraphError:
+    return invalid_parameter(f"Tried accessing nonexisting field ({name}) on node type ({node})")
 
 
 def _children(moment: Moment, what: str, level: str, index: int) -> Bools:

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from adlab.simulator import naming, periods
+from adlab.simulator.account_fields import account_fields
+from adlab.simulator.assets import feed_spec
 from adlab.simulator.delivery import budget_level
 from adlab.simulator.hashing import Ints
 from adlab.simulator.periods import DayRange
@@ -88,36 +90,6 @@ class Moment:
 
 
 Reader = Callable[[Moment, int], Any]
-
-
-def _account_fields() -> dict[str, Reader]:
-    return {
-        "id": lambda m, i: f"act_{m.account.profile.number}",
-        "account_id": lambda m, i: str(m.account.profile.number),
-        "name": lambda m, i: m.account.profile.name,
-        "account_status": lambda m, i: 1,
-        "disable_reason": lambda m, i: 0,
-        "currency": lambda m, i: m.account.profile.currency,
-        "timezone_id": lambda m, i: m.account.profile.timezone_id,
-        "timezone_name": lambda m, i: m.account.profile.timezone,
-        "timezone_offset_hours_utc": lambda m, i: periods.utc_offset_hours(m.account.zone, m.now),
-        "business": lambda m, i: {
-            "id": m.account.profile.business_id,
-            "name": m.account.profile.client,
-        },
-        "business_name": lambda m, i: m.account.profile.client,
-        "owner": lambda m, i: m.account.profile.business_id,
-        "amount_spent": lambda m, i: str(m.month_spend()),
-        "balance": lambda m, i: str(m.month_spend() // 5),
-        "spend_cap": lambda m, i: "0",
-        "min_daily_budget": lambda m, i: 100,
-        "created_time": lambda m, i: m.day_time(m.account.opened_on),
-        "capabilities": lambda m, i: ["CAN_USE_BUDGET_SCHEDULING_API"],
-        "user_tasks": lambda m, i: ["DRAFT", "ANALYZE", "ADVERTISE"],
-        "is_prepay_account": lambda m, i: False,
-        "is_personal": lambda m, i: 0,
-        "age": lambda m, i: float(m.today - m.account.opened_on),
-    }
 
 
 def _common(level: str) -> dict[str, Reader]:
@@ -206,13 +178,23 @@ def _ad_set_fields() -> dict[str, Reader]:
             m.account.ad_sets.end[i] - m.account.ad_sets.start[i] < 200,
             lambda: m.day_time(int(m.account.ad_sets.end[i]) + 1),
         ),
-        "learning_stage_info": lambda m, i: {
-            "status": "LEARNING" if m.today - m.account.ad_sets.start[i] < 7 else "SUCCESS",
-            "conversions": 0,
-        },
+        "learning_stage_info": _learning,
         "pacing_type": lambda m, i: ["standard"],
         "is_dynamic_creative": lambda m, i: False,
+        "source_adset_id": lambda m, i: "0",
         "is_incremental_attribution_enabled": lambda m, i: False,
+    }
+
+
+def _learning(m: Moment, i: int) -> dict[str, Any]:
+    """Describe the learning phase: seven days from the start or the last significant edit."""
+    start = periods.day_start(m.account.zone, int(m.account.ad_sets.start[i]))
+    since = m.account.edits.resets.get(i, start)
+    is_new = m.now - since < 7 * 86_400
+    return {
+        "status": "LEARNING" if is_new else "SUCCESS",
+        "conversions": 0,
+        "last_sig_edit_ts": since,
     }
 
 
@@ -221,7 +203,10 @@ def _ad_fields() -> dict[str, Reader]:
         **_common("ad"),
         "adset_id": lambda m, i: str(m.account.ad_sets.id[m.account.ads.ad_set[i]]),
         "campaign_id": lambda m, i: str(m.account.campaigns.id[m.account.ads.campaign[i]]),
-        "creative": lambda m, i: {"id": str(m.account.ads.creative_id[i])},
+        "creative": lambda m, i: {
+            "id": str(m.account.edits.creative_of.get(i, m.account.ads.creative_id[i]))
+        },
+        "source_ad_id": lambda m, i: "0",
         "tracking_specs": lambda m, i: [
             {
                 "action.type": ["offsite_conversion"],
@@ -273,6 +258,7 @@ def _creative_fields() -> dict[str, Reader]:
         "title": _title,
         "body": lambda m, i: f"{m.account.profile.client}: see what is new this season.",
         "call_to_action_type": lambda m, i: "SHOP_NOW",
+        "asset_feed_spec": lambda m, i: feed_spec(m.account, i),
         "image_hash": lambda m, i: _when(not video(m, i), lambda: f"{number(m, i):032x}"),
         "image_url": lambda m, i: _when(
             not video(m, i), lambda: f"https://images.example/{number(m, i)}.jpg"
@@ -292,7 +278,7 @@ def _title(m: Moment, i: int) -> str:
 
 
 FIELDS: dict[str, dict[str, Reader]] = {
-    "account": _account_fields(),
+    "account": account_fields(),
     "campaign": _campaign_fields(),
     "adset": _ad_set_fields(),
     "ad": _ad_fields(),
@@ -302,7 +288,6 @@ UNSET: dict[str, frozenset[str]] = {
     "account": frozenset(
         {
             "opportunity_score",
-            "funding_source",
             "end_advertiser",
             "media_agency",
             "fb_entity",
@@ -338,7 +323,6 @@ UNSET: dict[str, frozenset[str]] = {
             "daily_spend_cap",
             "lifetime_min_spend_target",
             "lifetime_spend_cap",
-            "source_adset_id",
             "campaign_attribution",
             "rf_prediction_id",
             "use_new_app_click",
@@ -353,7 +337,6 @@ UNSET: dict[str, frozenset[str]] = {
             "adlabels",
             "recommendations",
             "bid_amount",
-            "source_ad_id",
             "engagement_audience",
             "display_sequence",
             "ad_active_time",
@@ -366,7 +349,6 @@ UNSET: dict[str, frozenset[str]] = {
         {
             "call_to_action",
             "image_crops",
-            "asset_feed_spec",
             "adlabels",
             "effective_instagram_media_id",
             "instagram_user_id",

@@ -12,20 +12,25 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
+from adlab.simulator import audience
 from adlab.simulator.async_jobs import ReportRuns
 from adlab.simulator.batch import run_batch
+from adlab.simulator.changes import Changes
 from adlab.simulator.clock import SimulatorClock
 from adlab.simulator.errors import GraphError, invalid_parameter, trace_id
 from adlab.simulator.faults import Fault, FaultBook, error_of
+from adlab.simulator.library import Library
 from adlab.simulator.oauth import LoginOffice
 from adlab.simulator.quota import QuotaOffice
 from adlab.simulator.reporting import ReportEngine
 from adlab.simulator.routes import Router
+from adlab.simulator.side_reads import SideReads
 from adlab.simulator.state import Settings
 from adlab.simulator.tokens import Grant, TokenOffice
 from adlab.simulator.wire import JSON_TYPE, GraphRequest, GraphResponse, json_response
-from adlab.simulator.world import World
+from adlab.simulator.world import AccountWorld, World
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +74,13 @@ class Graph:
         self.runs = ReportRuns(settings, self.faults, monotonic)
         self.tokens = TokenOffice(secret)
         self.login = LoginOffice(self.tokens)
-        self.router = Router(self.engine, self.runs, settings)
+        self.library = Library(world)
+        self.changes = Changes(settings, self._notify)
+        side = SideReads(self.library, settings, lambda dataset: ())
+        self.router = Router(self.engine, self.runs, settings, self.library, side, self.changes)
+
+    def _notify(self, account: AccountWorld, topic: str, value: dict[str, Any]) -> None:
+        """Hear of a change that a webhook could tell."""
 
     def strike(self, method: str, path: str) -> Fault | None:
         """Give the fault that hits a real call, if any."""
@@ -201,6 +212,8 @@ class Graph:
             )
         if parts[0] == "me":
             return self._me(request, grant, parts[1:], now)
+        if parts == ["search"] and request.method == "GET":
+            return json_response(audience.search(request))
         return self._object(request, grant, parts, now, headers)
 
     def _admit(self, request: GraphRequest, now: float) -> Grant:
@@ -286,7 +299,10 @@ class Graph:
         return any(rule["match"] != ".*" for rule in self.faults.listed()) and bool(path)
 
     def reset(self) -> None:
-        """Forget jobs, quotas, faults and codes; the clock and the switches stay."""
+        """Forget jobs, quotas, faults, codes and every write; clock and switches stay."""
+        for account in self.world.accounts.values():
+            account.forget_edits()
+        self.library.reset()
         self.faults.clear()
         self.quota.reset()
         self.runs.reset()

@@ -29,7 +29,7 @@ class Insights:
 
     def __init__(self, engine: ReportEngine, settings: Settings) -> None:
         self._engine, self._settings = engine, settings
-        self._writers: OrderedDict[tuple[str, int], RowWriter] = OrderedDict()
+        self._writers: OrderedDict[tuple[str, int, int], RowWriter] = OrderedDict()
 
     def parse(
         self, request: GraphRequest, account: AccountWorld, node: Level, index: int, now: float
@@ -79,7 +79,7 @@ class Insights:
         return GraphResponse("".join(parts).encode(), rows=len(rows))
 
     def _writer(self, account: AccountWorld, query: InsightsQuery, now: float) -> RowWriter:
-        name = (query.digest, int(now))
+        name = (query.digest, int(now), account.edits.revision)
         writer = self._writers.get(name)
         if writer is None:
             writer = self._writers[name] = RowWriter(account, query, now)

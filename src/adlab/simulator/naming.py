@@ -46,6 +46,9 @@ def name_of(account: AccountWorld, level: str, index: int) -> str:
     """Give the name of an object."""
     if level == "account":
         return account.profile.name
+    edited = account.edits.of(level, index)
+    if edited is not None and "name" in edited:
+        return str(edited["name"])
     key = int(account.objects(level).key[index])
     if level == "campaign":
         day = periods.day_text(int(account.campaigns.start[index]))
@@ -71,7 +74,10 @@ def created_at(account: AccountWorld, level: str) -> Ints:
         day = account.campaigns.created_on[account.ad_sets.campaign]
     else:
         day = account.campaigns.created_on
-    return _seconds(account, day) + 32_400 + (things.key % np.uint64(21_600)).astype(np.int64)
+    made = _seconds(account, day) + 32_400 + (things.key % np.uint64(21_600)).astype(np.int64)
+    for index, moment in account.edits.made[level].items() if account.edits.made else ():
+        made[index] = moment
+    return made
 
 
 def updated_at(account: AccountWorld, level: str, now: float) -> Ints:
@@ -89,7 +95,10 @@ def updated_at(account: AccountWorld, level: str, now: float) -> Ints:
         best = _later(best, account, np.where((age >= 14), step, NEVER), 25_200, now)
     best = _later(best, account, things.end + 1, 1800, now)
     best = _later(best, account, things.archived_on, 36_000, now)
-    return _later(best, account, things.deleted_on, 37_800, now)
+    best = _later(best, account, things.deleted_on, 37_800, now)
+    for index, moment in account.edits.touched[level].items() if account.edits.touched else ():
+        best[index] = max(moment, int(best[index])) if moment <= now else best[index]
+    return best
 
 
 def _later(best: Ints, account: AccountWorld, day: Ints, second: int, now: float) -> Ints:

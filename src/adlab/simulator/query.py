@@ -87,7 +87,8 @@ def parse_query(
     fields = _fields(request.words("fields"))
     breakdowns = tuple(request.words("breakdowns"))
     action_breakdowns = request.words("action_breakdowns")
-    check_breakdowns(breakdowns, action_breakdowns, fields)
+    named = tuple(request.words("fields"))
+    check_breakdowns(breakdowns, action_breakdowns, named, level)
     filters, action_types = parse_filters(request.json("filtering"))
     summary = (
         tuple(_fields(request.words("summary")))

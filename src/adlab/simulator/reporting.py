@@ -11,12 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from adlab.simulator import filters, restatement
-from adlab.simulator.breakdowns import HOURLY, Family, Splitter, family_of, is_gated, segments_of
+from adlab.simulator.breakdowns import (
+    BY_HOUR,
+    FREQUENCY_DAYS,
+    Family,
+    Splitter,
+    family_of,
+    is_shut,
+    segments_of,
+)
 from adlab.simulator.catalog import columns_for
 from adlab.simulator.delivery import CHUNK_DAYS, DeliveryEngine
 from adlab.simulator.hashing import Bools, Ints
 from adlab.simulator.periods import DayRange
 from adlab.simulator.query import InsightsQuery
+from adlab.simulator.steering import steer
 from adlab.simulator.world import ARCHIVED, DELETED, LEVELS, AccountWorld, World
 
 HOURLY_DAYS = 396
@@ -159,6 +168,8 @@ class Aggregator:
         if low >= high:
             return []
         columns = restatement.as_of(block, low, high, wanted, self._account.zone, self._moment)
+        if self._account.edits.steers:
+            columns = steer(self._account, block, low, high, columns, self._moment)
         day, ad = block.day[low:high], block.ad[low:high]
         starts = np.array([piece.since for piece in run])
         bucket = np.searchsorted(starts, day, side="right") - 1 + number
@@ -227,14 +238,14 @@ class ReportEngine:
     def __init__(self, world: World, max_values: int = 16_000_000) -> None:
         self.world = world
         self.delivery = DeliveryEngine()
-        self._tables: OrderedDict[tuple[str, int, int], Table] = OrderedDict()
+        self._tables: OrderedDict[tuple[str, int, int, int], Table] = OrderedDict()
         self._max_values = max_values
         self._values = 0
 
     def table(self, query: InsightsQuery, tick: int, now: float) -> Table:
         """Give all rows of a query, sorted, as known at a refresh tick."""
         account = self.world.accounts[query.account_id]
-        name = (query.digest, tick, account.today(now))
+        name = (query.digest, tick, account.today(now), account.edits.revision)
         found = self._tables.get(name)
         if found is None:
             found = self._build(query, account, tick, now)
@@ -264,7 +275,7 @@ class ReportEngine:
         """Guess how many rows a query has, without computing them."""
         account = self.world.accounts[query.account_id]
         parts = 1
-        if query.breakdowns and not is_gated(query.breakdowns):
+        if query.breakdowns and not is_shut(account, query.breakdowns):
             parts = len(segments_of(family_of(account, query.breakdowns), query.breakdowns)[0])
         ads = self._ads(query, account, now, query.filters)
         owners = account.index_of_ads(query.level)
@@ -327,10 +338,13 @@ class ReportEngine:
             if extra.get(name, name) in {"fresh", "link_clicks", "spend", "clicks"}
         }
         buckets = query.buckets
-        if is_gated(query.breakdowns):
+        is_empty = is_shut(account, query.breakdowns)
+        kept = HOURLY_DAYS if BY_HOUR.intersection(query.breakdowns) else 0
+        kept = FREQUENCY_DAYS if "frequency_value" in query.breakdowns else kept
+        if is_empty:
             buckets = []
-        if HOURLY in query.breakdowns:
-            buckets = [b for b in buckets if b.since >= account.today(now) - HOURLY_DAYS]
+        if kept:
+            buckets = [b for b in buckets if b.since >= account.today(now) - kept]
         aggregator = Aggregator(self.delivery, account, tick)
         ads = self._ads(query, account, now, query.filters)
         table = aggregator.table(
@@ -338,7 +352,7 @@ class ReportEngine:
             buckets,
             wanted,
             ads,
-            () if is_gated(query.breakdowns) else query.breakdowns,
+            () if is_empty else query.breakdowns,
         )
         table = self._listed(table, query, account, now)
         for item in query.filters:

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from adlab.simulator.async_jobs import ReportRun, ReportRuns
+from adlab.simulator.changes import Changes
 from adlab.simulator.edges import EdgeReader
 from adlab.simulator.entities import Moment
 from adlab.simulator.errors import GraphError, invalid_parameter, missing_object, not_imitated
 from adlab.simulator.expansion import Wanted, parse_fields
 from adlab.simulator.insights import Insights
+from adlab.simulator.library import Library, Thing
 from adlab.simulator.reporting import ReportEngine
+from adlab.simulator.side_reads import ESTIMATES, SideReads
 from adlab.simulator.state import Settings
 from adlab.simulator.tokens import Grant
 from adlab.simulator.wire import (
@@ -25,17 +28,20 @@ from adlab.simulator.wire import (
     whole,
     write_cursor,
 )
-from adlab.simulator.world import ACTIVE, AccountWorld, Level
+from adlab.simulator.world import ACTIVE, LEVELS, AccountWorld, Level
+
+_KNOWN_COUNTS = 1000
 
 
 @dataclass(frozen=True)
 class Target:
-    """The object a path names; `run` is set for report runs."""
+    """The object a path names; `run` is set for report runs, `thing` for rows beside ads."""
 
     account: AccountWorld
     level: str
     index: int
     run: ReportRun | None = None
+    thing: Thing | None = None
 
 
 class Router:
@@ -45,12 +51,24 @@ class Router:
         engine: Computes reports.
         runs: Report jobs.
         settings: Switches.
+        library: Rows beside ads.
+        side: Reads of them.
+        changes: Ends reviews and processing when their time is over.
     """
 
-    def __init__(self, engine: ReportEngine, runs: ReportRuns, settings: Settings) -> None:
+    def __init__(
+        self,
+        engine: ReportEngine,
+        runs: ReportRuns,
+        settings: Settings,
+        library: Library,
+        side: SideReads,
+        changes: Changes,
+    ) -> None:
         self._engine, self._runs, self._settings = engine, runs, settings
+        self._library, self._side, self._changes = library, side, changes
         self._insights = Insights(engine, settings)
-        self._active: dict[tuple[int, int], int] = {}
+        self._active: dict[tuple[int, int, int], int] = {}
 
     def find(self, name: str, grant: Grant, now: float) -> Target:
         """Find the object of a path's first part.
@@ -70,6 +88,7 @@ class Router:
         else:
             target = self._find_object(int(number), now)
         if target is not None and grant.sees(target.account.profile.number):
+            self._changes.settle(target.account, now)
             return target
         if target is not None and target.level == "account":
             raise GraphError(
@@ -88,14 +107,19 @@ class Router:
         if found is not None:
             return Target(*found)
         creative = world.find_creative(number)
-        return None if creative is None else Target(creative[0], "creative", creative[1])
+        if creative is not None:
+            return Target(creative[0], "creative", creative[1])
+        thing = self._library.find(number, now)
+        return None if thing is None else Target(thing.account, thing.kind, 0, thing=thing)
 
     def active_ads(self, account: AccountWorld, now: float) -> int:
         """Count the ads that may deliver today; the quotas depend on it."""
-        name = (account.profile.number, account.today(now))
+        name = (account.profile.number, account.today(now), account.edits.revision)
         if name not in self._active:
             states = account.effective_status("ad", name[1])
             started = account.ads.start <= name[1]
+            if len(self._active) > _KNOWN_COUNTS:
+                self._active.clear()
             self._active[name] = int(np.sum((states == ACTIVE) & started))
         return self._active[name]
 
@@ -109,18 +133,38 @@ class Router:
         """
         if target.run is not None:
             return self._answer_run(request, target.run, edge, now)
-        if edge == "insights" and target.level != "creative":
+        if edge == "insights" and target.level in LEVELS:
             return self._answer_insights(request, target, now, tick)
         if request.method != "GET":
             raise not_imitated(f"{request.method} on {edge or target.level}")
         moment = Moment(target.account, self._engine, now, tick)
-        if target.level == "account" and edge in {"ads_volume", "minimum_budgets"}:
-            return self._small_edge(edge, moment)
+        if target.thing is not None:
+            return self._side.thing(request, moment, target.thing, edge)
+        found = self._side_edge(request, moment, target, edge)
+        if found is not None:
+            return json_response(found)
         reader = EdgeReader(moment, self._settings, self._nested_insights)
         if not edge:
             wanted = parse_fields(request.params.get("fields", ""))
             return json_response(reader.node(target.level, target.index, wanted, request))
         return json_response(reader.edge(target.level, target.index, edge, request))
+
+    def _side_edge(
+        self, request: GraphRequest, moment: Moment, target: Target, edge: str
+    ) -> dict[str, Any] | None:
+        if not edge:
+            return None
+        if target.level == "account":
+            if edge == "ads_volume":
+                count = self.active_ads(moment.account, moment.now)
+                return {"data": [{"ads_running_or_in_review_count": count}]}
+            return self._side.account_edge(request, moment, edge)
+        if target.level == "adset" and edge in ESTIMATES:
+            return self._side.ad_set_edge(request, moment, target.index, edge)
+        if target.level in {"campaign", "adset"} and edge == "budget_schedules":
+            number = str(moment.account.objects(target.level).id[target.index])
+            return self._side.schedules(request, moment, number)
+        return None
 
     def _answer_insights(
         self, request: GraphRequest, target: Target, now: float, tick: int
@@ -184,26 +228,6 @@ class Router:
         query = self._insights.parse(request, moment.account, level, index, moment.now)
         page = self._insights.page(request, query, moment.tick, moment.now)
         return json.loads(page.body)
-
-    def _small_edge(self, edge: str, moment: Moment) -> GraphResponse:
-        if edge == "ads_volume":
-            count = self.active_ads(moment.account, moment.now)
-            return json_response({"data": [{"ads_running_or_in_review_count": count}]})
-        profile = moment.account.profile
-        least = round(profile.units_per_usd * profile.minor_per_major)
-        return json_response(
-            {
-                "data": [
-                    {
-                        "currency": profile.currency,
-                        "min_daily_budget_imp": least,
-                        "min_daily_budget_video_views": least,
-                        "min_daily_budget_high_freq": 5 * least,
-                        "min_daily_budget_low_freq": 40 * least,
-                    }
-                ]
-            }
-        )
 
     def my_accounts(
         self, request: GraphRequest, grant: Grant, now: float, tick: int

@@ -13,7 +13,8 @@ import numpy as np
 
 from adlab.simulator import naming, periods
 from adlab.simulator.actions import ActionWriter, single_list
-from adlab.simulator.breakdowns import HOURLY
+from adlab.simulator.assets import ASSET_BREAKDOWNS
+from adlab.simulator.breakdowns import BY_HOUR, WITHOUT_WEB
 from adlab.simulator.catalog import KEY_FIELDS, REACH_FIELDS, UNIQUE_FIELDS
 from adlab.simulator.hashing import Bools, Floats, Ints, uniform
 from adlab.simulator.query import InsightsQuery
@@ -108,7 +109,7 @@ class RowWriter:
     def _segment_texts(self, table: Table) -> list[str]:
         made = [
             "".join(
-                f',"{name}":"{value}"'
+                f',"{name}":{value if name in ASSET_BREAKDOWNS else json.dumps(value)}'
                 for name, value in zip(self._query.breakdowns, values, strict=True)
             )
             for values in table.segments
@@ -177,12 +178,13 @@ class _Page:
         self._account, self._table, self._level = account, table, level
         self._offset = account.profile.minor_per_major
         self._columns = table.columns
-        self._hourly = HOURLY in query.breakdowns
+        self._hourly = bool(BY_HOUR.intersection(query.breakdowns))
+        self._without_web = bool(WITHOUT_WEB.intersection(query.breakdowns))
         self._actions = ActionWriter(
             table,
             query.windows,
             self._offset,
-            without_web=self._hourly,
+            without_web=self._without_web,
             action_types=query.action_types,
         )
 
@@ -244,6 +246,8 @@ class _Page:
         columns = self._columns
         if name == "reach":
             return reach_of(columns["fresh"], columns["impressions"])
+        if self._without_web and name in {"purchases", "landing_views"}:
+            return np.zeros(len(self._table), dtype=np.int64)
         if name == "purchases":
             return self._actions.values("purchase")
         if name == "engagement":

@@ -27,6 +27,10 @@ class Settings:
         async_run_seconds: Time in `Job Running`.
         async_full_seconds: Time at 100 % but still `Job Running`.
         async_race_polls: How many first polls of a new report answer 100/33.
+        repeat_cursor_count: How many coming pages point at themselves.
+        in_process_seconds: Simulated time an edited campaign or ad set is IN_PROCESS.
+        review_seconds: Simulated time a new or edited ad is PENDING_REVIEW.
+        review_outcome: How a review ends: `approve` or `disapprove`.
     """
 
     quota: str = "off"
@@ -45,6 +49,9 @@ class Settings:
     async_full_seconds: float = 0.05
     async_race_polls: int = 0
     repeat_cursor_count: int = 0
+    in_process_seconds: float = 0.0
+    review_seconds: float = 0.0
+    review_outcome: str = "approve"
 
     def take_repeating_cursor(self) -> bool:
         """Whether the next cursor shall repeat the present page; counts down."""
@@ -59,7 +66,11 @@ class Settings:
         Raises:
             ValueError: If there is no such switch or the value does not fit.
         """
-        allowed = {"quota": {"off", "limited", "full"}, "version_policy": {"error", "upgrade"}}
+        allowed = {
+            "quota": {"off", "limited", "full"},
+            "version_policy": {"error", "upgrade"},
+            "review_outcome": {"approve", "disapprove"},
+        }
         types = {item.name: type(getattr(self, item.name)) for item in dataclasses.fields(self)}
         for name, value in changes.items():
             if name not in types:

@@ -7,14 +7,15 @@ they deliver is in `delivery.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from adlab.simulator import periods
+from adlab.simulator.edits import Edits
 from adlab.simulator.hashing import U64, Bools, Floats, Ints
 
 Level = Literal["account", "campaign", "adset", "ad"]
@@ -34,7 +35,21 @@ SETTINGS = ("7d_click_1d_view", "1d_click", "7d_click")
 STORIES = ("", "fatigued_ad", "overspending_campaign", "ab_pair", "mixed_attribution")
 
 ACTIVE, PAUSED, ADSET_PAUSED, CAMPAIGN_PAUSED, ARCHIVED, DELETED = range(6)
-STATUS_NAMES = ("ACTIVE", "PAUSED", "ADSET_PAUSED", "CAMPAIGN_PAUSED", "ARCHIVED", "DELETED")
+STATUS_NAMES = (
+    "ACTIVE",
+    "PAUSED",
+    "ADSET_PAUSED",
+    "CAMPAIGN_PAUSED",
+    "ARCHIVED",
+    "DELETED",
+    "IN_PROCESS",
+    "WITH_ISSUES",
+    "DISAPPROVED",
+    "PENDING_REVIEW",
+    "PREAPPROVED",
+    "PENDING_BILLING_INFO",
+)
+"""The first six follow from the world itself, the others are states put over an object."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +128,17 @@ class Ads(Objects):
 
 @dataclass
 class AccountWorld:
-    """One ad account with everything in it."""
+    """One ad account with everything in it; `edits` is what was changed since it was built."""
 
     profile: Profile
     key: int
     campaigns: Campaigns
     ad_sets: AdSets
     ads: Ads
+    edits: Edits = field(default_factory=Edits)
+
+    def __post_init__(self) -> None:
+        self._built = (self.campaigns, self.ad_sets, self.ads)
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -129,7 +148,8 @@ class AccountWorld:
     @cached_property
     def opened_on(self) -> int:
         """The day the account was opened: a week before its first campaign."""
-        return int(self.campaigns.start.min()) - 7 if len(self.campaigns) else 730_000
+        built = self._built[0]
+        return int(built.start.min()) - 7 if len(built) else 730_000
 
     @cached_property
     def index_of_id(self) -> dict[int, tuple[Level, int]]:
@@ -143,7 +163,63 @@ class AccountWorld:
     @cached_property
     def ad_of_creative(self) -> dict[int, int]:
         """Which ad a creative belongs to."""
-        return {number: index for index, number in enumerate(self.ads.creative_id.tolist())}
+        return {number: index for index, number in enumerate(self._built[2].creative_id.tolist())}
+
+    def built(self, level: str) -> int:
+        """How many objects of a level the world was built with."""
+        return len(self._built[LEVELS.index(level) - 1])
+
+    def creative_index(self, number: int) -> int | None:
+        """Find a creative: built ones stand at their ad's index, made ones follow after them."""
+        index = self.ad_of_creative.get(number)
+        if index is not None:
+            return index
+        for place, made in enumerate(self.edits.creatives):
+            if made["id"] == str(number):
+                return self.built_ads + place
+        return None
+
+    def creative_of_ad(self, ad: int) -> int:
+        """Give the index of the creative that an ad shows now."""
+        number = self.edits.creative_of.get(ad)
+        if number is None:
+            return ad
+        index = self.creative_index(number)
+        return ad if index is None else index
+
+    @property
+    def built_ads(self) -> int:
+        """How many ads the world was built with; each has a creative of its own."""
+        return len(self._built[2])
+
+    def add(self, level: str, values: dict[str, Any]) -> int:
+        """Append an object that never delivers; gives its index.
+
+        Args:
+            level: `campaign`, `adset` or `ad`.
+            values: Arrays' values by name; what is not named is zero.
+        """
+        things = self.objects(level)
+        grown = {
+            name: np.concatenate([column, np.array([values.get(name, 0)]).astype(column.dtype)])
+            for name, column in vars(things).items()
+        }
+        made = replace(things, **grown)
+        if isinstance(made, Campaigns):
+            self.campaigns = made
+        elif isinstance(made, AdSets):
+            self.ad_sets = made
+        elif isinstance(made, Ads):
+            self.ads = made
+        self.index_of_id[int(values["id"])] = (level, len(things))  # type: ignore[assignment]
+        self.edits.revision += 1
+        return len(things)
+
+    def forget_edits(self) -> None:
+        """Go back to the world as it was built; `revision` moves on."""
+        self.campaigns, self.ad_sets, self.ads = self._built
+        self.edits = Edits(revision=self.edits.revision + 1)
+        self.__dict__.pop("index_of_id", None)
 
     def objects(self, level: str) -> Objects:
         """Give the objects of a level below the account."""
@@ -173,10 +249,20 @@ class AccountWorld:
             ran_out = things.end >= self.campaigns.end[parent]
             status = np.where(ran_out, ACTIVE, status)
         status = np.where(things.archived_on <= today, ARCHIVED, status)
-        return np.where(things.deleted_on <= today, DELETED, status)
+        status = np.where(things.deleted_on <= today, DELETED, status)
+        for index, code in self.edits.statuses[level].items() if self.edits.statuses else ():
+            status[index] = code
+        return status
 
     def effective_status(self, level: str, today: int) -> Ints:
         """Give each object's effective status on a day, parents' states included."""
+        status = self._cascaded(level, today)
+        for (where, index), state in self.edits.states.items():
+            if where == level and status[index] not in {ARCHIVED, DELETED}:
+                status[index] = STATUS_NAMES.index(state.name)
+        return status
+
+    def _cascaded(self, level: str, today: int) -> Ints:
         own = self.configured_status(level, today)
         if level == "campaign":
             return own
@@ -211,9 +297,9 @@ class World:
         return None
 
     def find_creative(self, number: int) -> tuple[AccountWorld, int] | None:
-        """Find a creative by its id; gives the account and the index of its ad."""
+        """Find a creative by its id; gives the account and the creative's index."""
         for account in self.accounts.values():
-            index = account.ad_of_creative.get(number)
+            index = account.creative_index(number)
             if index is not None:
                 return account, index
         return None
