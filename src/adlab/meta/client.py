@@ -33,12 +33,12 @@ from adlab.core.errors import (
     StaleCursorError,
     TooMuchDataError,
 )
+from adlab.core.quota import READ_POINTS, WRITE_POINTS, Budget, Caller
 from adlab.meta import errors as graph_errors
 from adlab.meta.limits import Pace, read_usage
 
 log = logging.getLogger(__name__)
 
-WRITE_POINTS = 3
 _BATCH_TIMEOUT = 960
 
 
@@ -86,6 +86,7 @@ class GraphClient:
         clock: Monotonic seconds.
         page_size: Rows a page of an edge.
         observe: Told of each call; see `Observe`.
+        budget: The app's quota, shared with others; one of this client alone when omitted.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class GraphClient:
         clock: Callable[[], float] = time.monotonic,
         page_size: int = 1000,
         observe: Observe | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._prefix = f"/{api_version}"
         self._proof = (
@@ -124,11 +126,16 @@ class GraphClient:
         )
         self._count_lock = threading.Lock()
         self.page_size = page_size
-        self.pace = Pace(clock, sleep)
+        self.pace = Pace(clock, sleep, budget)
         self.calls = 0
 
     def __repr__(self) -> str:
         return "GraphClient(…)"
+
+    def serve(self, caller: Caller) -> GraphClient:
+        """Say for whom calls are made from now on: the account, the client, the urgency."""
+        self.pace.caller = caller
+        return self
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Read a node or an edge.
@@ -194,7 +201,7 @@ class GraphClient:
             for path, params in reads
         ]
         answers = self._call(
-            "POST", "", {"batch": items}, points=len(reads),
+            "POST", "", {"batch": items}, points=len(reads), calls=len(reads),
             is_list=True, check=lambda body: _check_batch(body, len(reads)),
         )["items"]  # fmt: skip
         return [None if a is None else self._item(a) for a in answers]
@@ -203,7 +210,7 @@ class GraphClient:
         """Wait before items of a batch are sent again, as long as the worst of them asks."""
         limits = [e for e in errors if isinstance(e, RateLimitedError)]
         for error in limits:
-            self.pace.hold(error.retry_after)
+            self.pace.hold(error.retry_after, error.code)
         if not limits:
             self._sleep(self._backoff(attempt))
 
@@ -223,7 +230,8 @@ class GraphClient:
         path: str,
         params: Mapping[str, Any],
         *,
-        points: int = 1,
+        points: int = READ_POINTS,
+        calls: int = 1,
         repeatable: bool = True,
         is_list: bool = False,
         check: Callable[[dict[str, Any]], None] | None = None,
@@ -234,7 +242,7 @@ class GraphClient:
         while True:
             attempt += 1
             try:
-                body = self._once(method, path, wire, points, repeatable, is_list)
+                body = self._once(method, path, wire, points, calls, is_list)
                 if check is not None:
                     check(body)
                 return body
@@ -265,7 +273,7 @@ class GraphClient:
             ) from None  # fmt: skip
         wait = error.retry_after if isinstance(error, RateLimitedError) else self._backoff(attempt)
         if limited:
-            self.pace.hold(wait)
+            self.pace.hold(wait, error.code)
         if attempt >= min(self._retry.attempts, error.tries or self._retry.attempts) or (
             self._clock() - began + wait > self._retry.total
         ):
@@ -286,12 +294,12 @@ class GraphClient:
         path: str,
         wire: dict[str, str],
         points: int,
-        repeatable: bool,
+        calls: int,
         is_list: bool,
     ) -> dict[str, Any]:
-        self.pace.wait()
+        self.pace.wait(points, calls)
         with self._count_lock:
-            self.calls += 1
+            self.calls += calls
         url = f"{self._prefix}/{path.lstrip('/')}"
         began = time.perf_counter()
         outcome = "no_answer"
@@ -320,7 +328,7 @@ class GraphClient:
 
     def _note(self, headers: Mapping[str, str]) -> float:
         """Learn from an answer's headers; seconds until a used-up quota frees up."""
-        usage = read_usage(headers)
+        usage = read_usage(headers, self.pace.caller)
         self.pace.note(usage)
         if warning := headers.get("x-ad-api-version-warning"):
             log.warning("meta_version_warning text=%s", warning[:200])
@@ -364,8 +372,11 @@ class GraphClient:
                 for k, v in body["error"].items()
             }
             error: MetaError = graph_errors.from_payload(told)
-            if isinstance(error, RateLimitedError) and regain_seconds:
-                error.retry_after = regain_seconds
+            if isinstance(error, RateLimitedError):
+                if regain_seconds:
+                    error.retry_after = regain_seconds
+                elif error.code == 17:
+                    error.retry_after = self.pace.block_seconds()
             raise error
         if body.get("success") is False:
             raise MetaUnavailableError("The Graph API answered success: false.", "Try again later.")
