@@ -281,7 +281,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"metrics": ()}, ValueError, "at least one metric"),
     ({"level": "adgroup"}, ValueError, "levels are account, campaign, adset, ad"),
     ({"level": "creative"}, ValueError, "levels account, campaign, adset and ad"),
-    ({"breakdowns": ("age",)}, DataError, "Breakdown 'age' is not loaded"),
+    ({"breakdowns": ("age",)}, DataError, "adlab sync --client acme --breakdown age_gender"),
     ({"last": "fortnight"}, ValueError, "is not a period"),
     ({"last": "7d", "since": "2026-11-01"}, ValueError, "not both"),
     ({"until": "2026-11-01"}, ValueError, "until= needs since="),

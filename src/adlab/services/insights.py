@@ -18,7 +18,7 @@ from sqlalchemy import text
 from adlab.core.entities import Level
 from adlab.core.metrics import MetricDef, components, refuse_sum
 from adlab.core.periods import DateRange, Increment
-from adlab.storage import metrics_sql, versions_sql
+from adlab.storage import breakdowns_sql, metrics_sql, versions_sql
 from adlab.storage.tenancy import LoginReader, Reader
 
 # Reason: below this many days x objects the pooled connection is faster than opening ADBC's own.
@@ -37,6 +37,7 @@ class InsightsQuery:
         increment: Days per row, `monthly` or `all_days`.
         object_ids: Only these objects, or None for all.
         as_of: Values as they were known at this moment; the newest when None.
+        window: Attribution window that results are counted in; `default` is the ad sets' own.
     """
 
     client_ids: tuple[int, ...]
@@ -46,6 +47,7 @@ class InsightsQuery:
     increment: Increment = 1
     object_ids: tuple[int, ...] | None = None
     as_of: datetime | None = None
+    window: str = "default"
 
 
 def load_rows(reader: Reader, query: InsightsQuery) -> pd.DataFrame:
@@ -134,10 +136,13 @@ def _statement(reader: Reader, query: InsightsQuery) -> tuple[str, dict[str, obj
 
 
 def _known(query: InsightsQuery, levels: str) -> str | None:
+    # Reason: account rows look at reach whether it is asked for or not.
+    wanted = [*components(query.metrics), "reach"]
+    if query.window != "default":
+        return breakdowns_sql.window_rows(wanted, query.window, levels)
     if query.as_of is None:
         return None
-    # Reason: account rows look at reach whether it is asked for or not.
-    return versions_sql.known_rows([*components(query.metrics), "reach"], levels)
+    return versions_sql.known_rows(wanted, levels)
 
 
 def _summary_serves(reader: Reader, metrics: Sequence[MetricDef], binds: dict[str, object]) -> bool:

@@ -64,16 +64,21 @@ def load_broken_down(
     return attach(frame, parts, said)
 
 
-def refuse_with_breakdowns(currency: str, compare: object, attribution: str) -> None:
+def refuse_with_breakdowns(
+    currency: str, compare: object, attribution: str, as_of: object, with_settings: bool
+) -> None:
     """Refuse what has no answer together with breakdowns.
 
     Raises:
-        DataError: If a conversion, a comparison or an attribution window is asked for.
+        DataError: If a conversion, a comparison, a window, an older version or the settings are
+            asked for.
     """
     for name, wanted in (
         ("currency", currency if currency != "account" else None),
         ("compare", compare),
         ("attribution", attribution if attribution not in ("account_default", "default") else None),
+        ("as_of", as_of),
+        ("with_settings", with_settings or None),
     ):
         if wanted is not None:
             raise DataError(

@@ -14,9 +14,11 @@ from adlab.core.errors import DataError
 from adlab.core.metrics import MetricDef, metrics
 from adlab.core.money import check_currency, one_currency
 from adlab.core.periods import DateRange, Increment, epochs_between, last_period, today_in
+from adlab.services.breakdowns_read import check_window
 from adlab.services.fx import Rates, load_rows_in, rates_note
 from adlab.services.insights import InsightsQuery, load_rows, sum_rows, values
 from adlab.storage.tenancy import Reader
+from adlab.workbench.breakdowns_settings import add_settings
 from adlab.workbench.client import Client
 from adlab.workbench.frames import InsightsFrame, Parts, attach, whole_counts
 from adlab.workbench.moments import read_moment, thinning_note
@@ -37,19 +39,21 @@ def load_insights(
     until: date | str | None,
     time_increment: Increment,
     names: Sequence[str],
-    breakdowns: Sequence[str],
     compare: Compare | None,
     filters: Mapping[str, Any] | None,
     include_today: bool,
     currency: str,
     parents: bool,
     as_of: datetime | date | str | None = None,
+    attribution: str = "default",
+    with_settings: bool = False,
 ) -> InsightsFrame:
     """What `Workbench.insights` returns; its arguments are explained there."""
-    if breakdowns:
+    window = check_window(attribution)
+    if window != "default" and as_of is not None:
         raise DataError(
-            f"Breakdown {', '.join(breakdowns)!r} is not loaded.",
-            "Daily insights at four levels are; leave breakdowns out.",
+            "Older versions keep results by the ad sets' own attribution only.",
+            "Leave attribution= out, or as_of=.",
         )
     chosen = lab.chosen(client)
     wanted = metrics([names] if isinstance(names, str) else names)
@@ -67,7 +71,7 @@ def load_insights(
     moment = None if as_of is None else read_moment(as_of, zones or ["UTC"], lab.now())
     query = InsightsQuery(
         tuple(c.client_id for c in chosen), depth, period, wanted, time_increment,
-        None if objects is None else tuple(objects), moment,
+        None if objects is None else tuple(objects), moment, window,
     )  # fmt: skip
     said: dict[str, Any] = {}
     if moment is not None:
@@ -82,6 +86,8 @@ def load_insights(
     frame, parts = _shape(rows, labels, depth, wanted, time_increment, parents)
     if compare is not None:
         _compare(lab.reader, query, frame, compare, into)
+    if with_settings:
+        add_settings(frame, lab.reader, query)
     if filters:
         said["filters"] = ", ".join(f"{k} = {v}" for k, v in filters.items())
     return attach(frame, parts, _provenance(lab, chosen, query, parts, compare) | said)
@@ -324,7 +330,7 @@ def _provenance(
         "time_increment": query.increment,
         "currency": currencies[0] if len(currencies) == 1 else (currencies or None),
         "timezone": sorted({z for c in chosen for z in c.timezones}),
-        "attribution": "account_default",
+        "attribution": "account_default" if query.window == "default" else query.window,
         "as_of": min(checked).isoformat() if checked else None,
         "settled_through": min((c.settled_through(lab.now()) for c in chosen), default=None),
         "epochs": [

@@ -138,6 +138,8 @@ class Workbench:
         currency: str = "account",
         parents: bool = False,
         as_of: datetime | date | str | None = None,
+        attribution: str = "default",
+        with_settings: bool = False,
     ) -> InsightsFrame:
         """Insights of one or several clients.
 
@@ -150,7 +152,9 @@ class Workbench:
             until: Last day, included; yesterday when omitted.
             time_increment: Days per row (1, 7, …), `monthly`, or `all_days` for one row an object.
             metrics: Names of the registry, in the order of the columns.
-            breakdowns: Only what is loaded; none is yet.
+            breakdowns: Meta's names, such as `("age", "gender")`, `"country"`, `"region"`,
+                `("publisher_platform", "platform_position")`, `"device_platform"`, `"hour"` or
+                `"body_asset"`; only what is loaded (`adlab sync --breakdown age_gender`).
             compare: Adds `<metric>_prev` and `<metric>_change` (relative) columns.
             filters: Keep only these: `campaign_id`, `adset_id`, `ad_id`, `account_id`,
                 `objective`, `effective_status`; a value or a list of values.
@@ -161,26 +165,74 @@ class Workbench:
             as_of: Values as they were known at a moment: a day (its end), or an aware time.
                 Today's versions are exact for 48 hours, by the hour for seven days more, then
                 one a day is kept; `.attrs["thinning"]` says what of that the answer hit.
+            attribution: Count purchases, revenue, leads and other results within one window:
+                `1d_click`, `7d_click`, `28d_click`, `1d_view` or `1d_ev`; `default` is each ad
+                set's own setting. Windows contain each other and are never added.
+            with_settings: Add `attribution_setting` and, of ads, Meta's three rankings.
 
         Returns:
-            Index (`date`, `<level>_id`), or `<level>_id` alone for `all_days`; first column
-            `<level>_name`, then the metrics. Money in major units of the account's currency
+            Index (`date`, `<level>_id`, then the breakdowns), without `date` for `all_days`; first
+            column `<level>_name`, then the metrics. Money in major units of the account's currency
             (`.attrs["currency"]`) or the one asked for (`.attrs["fx"]` says at whose rates), rates
             as shares. NaN is unknown, not zero.
 
         Raises:
             UnknownObjectError: If a client is not yours to see.
             UnknownMetricError: If a metric does not exist.
-            NotAdditiveError: If reach is asked for more than one day at a time.
-            DataError: If a breakdown is not loaded, or a day to convert has no exchange rate.
-            ValueError: If the period or a filter is malformed.
+            NotAdditiveError: If reach is asked for more than one day at a time, or over rows of a
+                breakdown.
+            DataError: If a breakdown is not loaded (the message says the command that loads it),
+                Meta serves no such window any more, or a day to convert has no exchange rate.
+            ValueError: If the period, a filter, breakdown or window is malformed.
         """
+        if breakdowns:
+            from adlab.workbench.breakdowns import load_broken_down, refuse_with_breakdowns
+
+            refuse_with_breakdowns(currency, compare, attribution, as_of, with_settings)
+            return load_broken_down(
+                self, client, breakdowns, level=level, last=last, since=since, until=until,
+                time_increment=time_increment, names=metrics, filters=filters,
+                include_today=include_today,
+            )  # fmt: skip
         return load_insights(
             self, client, level=level, last=last, since=since, until=until,
-            time_increment=time_increment, names=metrics, breakdowns=breakdowns, compare=compare,
+            time_increment=time_increment, names=metrics, compare=compare,
             filters=filters, include_today=include_today, currency=currency, parents=parents,
-            as_of=as_of,
+            as_of=as_of, attribution=attribution, with_settings=with_settings,
         )  # fmt: skip
+
+    def reconcile(
+        self,
+        client: str | Sequence[str] | None = None,
+        *,
+        last: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        only_gaps: bool = False,
+    ) -> pd.DataFrame:
+        """Whether campaigns, ad sets and ads add up to the account's own rows, day by day.
+
+        Args:
+            client: A slug, several, or None for all you may see.
+            last: A period that ends yesterday; `30d` when neither it nor `since` is given.
+            since: First day, account-local; with `until`.
+            until: Last day, included; yesterday when omitted.
+            only_gaps: Leave out what agrees.
+
+        Returns:
+            Indexed by date, account_id, level and metric (spend, impressions, clicks, purchases):
+            account_name, currency, expected (the account's own row), found (the level's sum), gap
+            (found less expected; spend in major units of the currency), share (of expected),
+            settled (Meta no longer restates the day) and reason. Days that were not read at a
+            level are not compared; NaN is what Meta withheld.
+
+        Raises:
+            UnknownObjectError: If a client is not yours to see.
+            ValueError: If the period is malformed.
+        """
+        from adlab.workbench.breakdowns_reconcile import reconcile
+
+        return reconcile(self, client, last, since, until, only_gaps)
 
     def restatements(
         self,
