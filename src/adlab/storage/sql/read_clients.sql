@@ -9,7 +9,8 @@ SELECT c.client_id, c.slug, c.name, c.currency, c.timezone, c.status, c.brand,
          WHERE a.client_id = c.client_id) AS currencies,
        (SELECT array_agg(DISTINCT a.timezone ORDER BY a.timezone) FROM live_accounts a
          WHERE a.client_id = c.client_id) AS timezones,
-       (SELECT max(s.checked_at) FROM api.sync_state s WHERE s.client_id = c.client_id) AS checked_at,
+       (SELECT max(s.checked_at) FROM api.sync_state s WHERE s.client_id = c.client_id
+         AND s.kind IN ('objects', 'insights')) AS checked_at,
        (SELECT max(s.changed_at) FROM api.sync_state s WHERE s.client_id = c.client_id) AS changed_at,
        (SELECT min(n.status) FILTER (WHERE n.status <> 'ok') FROM api.connections n
          WHERE n.client_id = c.client_id) AS connection_trouble,
