@@ -50,20 +50,21 @@ def insight_tuple(row: Mapping[str, Any], level: Level) -> tuple[Any, ...]:
                 cells.append(to_micro(value) if money else _whole(value))
         setting = row.get("attribution_setting")
         withheld = setting in _MIXED and "actions" not in row
-        by_type: dict[str, dict[str, str]] = {}
+        absent = None if withheld else 0
+        by_type: dict[str, dict[str, dict[str, str]]] = {}
         for source, types, money in _ACTIONS:
             found = by_type.get(source)
             if found is None:
-                found = by_type[source] = {
-                    e["action_type"]: e["value"] for e in row.get(source, ()) if "value" in e
-                }
+                entries = row.get(source, ())
+                found = by_type[source] = {e["action_type"]: e for e in entries}
             for kind in types:
-                if kind in found:
-                    text = str(found[kind])
+                entry = found.get(kind)
+                if entry is not None and "value" in entry:
+                    text = str(entry["value"])
                     cells.append(round_to_micro(text) if money else _count(text))
                     break
             else:
-                cells.append(None if withheld else 0)
+                cells.append(absent)
         cells.append(setting)
         cells.append(row.get("quality_ranking"))
         cells.append(row.get("engagement_rate_ranking"))

@@ -31,6 +31,7 @@ from adlab.core.periods import RESTATEMENT_DAYS, TOTALS_MONTHS, DateRange, month
 from adlab.meta.client import GraphClient
 from adlab.meta.insights import ASYNC_FROM_ROWS, InsightsReader
 from adlab.meta.objects import fetch_account, fetch_objects
+from adlab.services.slices import cut
 from adlab.storage import connections, objects, sync_state
 from adlab.storage.clients import load_client
 from adlab.storage.engine import transaction
@@ -40,7 +41,6 @@ from adlab.storage.versions import thin_versions
 log = logging.getLogger(__name__)
 
 FIRST_LOAD_DAYS = 90
-NEWEST_SLICE_DAYS, SLICE_DAYS = 7, 30
 LARGE_LOAD_ROWS = 5_000
 # Reason: expected rows of a slice before any object of the account is known.
 _UNKNOWN_OBJECTS = 50
@@ -144,7 +144,7 @@ class _AccountWork:
     reader: InsightsReader
     today: date
     timezone: str
-    counts: dict[Level, int] = field(default_factory=dict)
+    daily_rows: dict[Level, int] = field(default_factory=dict)
     stopped: str | None = None
 
 
@@ -308,7 +308,6 @@ def _refresh_objects(
             connection, client_id=work.client_id, account_id=work.account_id, kind="objects",
             level=int(level), period=None, changed=changed > 0,
         )  # fmt: skip
-    work.counts[level] = sum(1 for o in found if o.level is level)
     with _TALLY:
         report.objects += len(found)
 
@@ -319,6 +318,7 @@ _TALLY = Lock()
 def _plan(parts: IngestParts, work: _AccountWork, request: SyncRequest) -> Iterable[_Slice]:
     with transaction(parts.engine) as connection:
         covered = sync_state.load_coverage(connection, work.account_id)
+        work.daily_rows = objects.load_daily_rows(connection, work.account_id)
     for name in request.levels:
         level = Level.parse(name)
         until = min(request.until or work.today, work.today)
@@ -341,16 +341,14 @@ def _plan(parts: IngestParts, work: _AccountWork, request: SyncRequest) -> Itera
         period = DateRange(since, until).clamp(
             months_back(work.today, TOTALS_MONTHS) + timedelta(days=1), work.today
         )
-        for part in _cut(period) if period else ():
+        for part in cut(period, _rows_per_day(work, level)) if period else ():
             yield _Slice(work, level, part)
 
 
-def _cut(period: DateRange) -> list[DateRange]:
-    """The newest week for a quick first look, then months."""
-    if period.days <= NEWEST_SLICE_DAYS:
-        return [period]
-    newest = DateRange(period.until - timedelta(days=NEWEST_SLICE_DAYS - 1), period.until)
-    return [newest, *DateRange(period.since, newest.since - timedelta(days=1)).slices(SLICE_DAYS)]
+def _rows_per_day(work: _AccountWork, level: Level) -> int:
+    if level is Level.ACCOUNT:
+        return 1
+    return work.daily_rows.get(level, _UNKNOWN_OBJECTS)
 
 
 def _key(piece: _Slice) -> sync_state.SliceKey:
@@ -435,7 +433,7 @@ def _settle(
 def _read_slice(parts: IngestParts, piece: _Slice, run_id: int) -> tuple[int, int]:
     """Fetch and store one slice in one transaction."""
     work, level, period = piece.work, piece.level, piece.period
-    expected = work.counts.get(level, 1 if level is Level.ACCOUNT else _UNKNOWN_OBJECTS)
+    expected = _rows_per_day(work, level)
     try:
         return _store_slice(parts, piece, run_id, expected * period.days)
     except TooMuchDataError:

@@ -123,6 +123,12 @@ def load_object_ids(connection: Connection, account_id: int, level: Level) -> se
     )
 
 
+def load_daily_rows(connection: Connection, account_id: int) -> dict[Level, int]:
+    """About how many rows of insights a day has at each level; absent where nothing is known."""
+    rows = connection.execute(statement("object_daily_rows"), {"account_id": account_id})
+    return {Level(r.level): r.rows for r in rows}
+
+
 def load_vanished(connection: Connection, account_id: int, level: Level) -> set[int]:
     """Objects that the newest listing no longer showed: deleted, yet their delivery happened."""
     return set(
