@@ -129,7 +129,11 @@ class AdObject:
 
 @dataclass(frozen=True)
 class AccountInfo:
-    """An ad account as Meta describes it."""
+    """An ad account as Meta describes it.
+
+    Money is in whole offset units of the currency (`core.money.meta_offset`); None is "not told",
+    and of `spend_cap_minor` "no cap".
+    """
 
     account_id: AccountId
     name: str
@@ -138,6 +142,12 @@ class AccountInfo:
     account_status: int
     disable_reason: int = 0
     extra: dict[str, Any] | None = None
+    spend_cap_minor: int | None = None
+    amount_spent_minor: int | None = None
+    balance_minor: int | None = None
+    min_daily_budget_minor: int | None = None
+    is_prepay: bool | None = None
+    capabilities: tuple[str, ...] | None = None
 
     @property
     def delivers(self) -> bool:

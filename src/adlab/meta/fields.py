@@ -10,26 +10,71 @@ from adlab.core.entities import Level
 
 ACCOUNT = (
     "id", "account_id", "name", "currency", "timezone_name", "account_status", "disable_reason",
-    "amount_spent", "balance", "spend_cap", "created_time",
+    "amount_spent", "balance", "spend_cap", "min_daily_budget", "is_prepay_account",
+    "capabilities", "user_tasks", "business", "timezone_id", "timezone_offset_hours_utc",
+    "opportunity_score", "created_time",
 )  # fmt: skip
 
 CAMPAIGN = (
     "id", "name", "objective", "status", "effective_status", "buying_type", "bid_strategy",
     "daily_budget", "lifetime_budget", "start_time", "stop_time", "created_time", "updated_time",
-    "special_ad_categories",
+    "special_ad_categories", "configured_status", "budget_remaining", "spend_cap",
+    "smart_promotion_type", "advantage_state_info", "is_adset_budget_sharing_enabled",
+    "is_budget_schedule_enabled", "issues_info", "adlabels", "promoted_object",
+    "source_campaign_id",
 )  # fmt: skip
 
 AD_SET = (
     "id", "campaign_id", "name", "status", "effective_status", "daily_budget", "lifetime_budget",
     "bid_strategy", "billing_event", "optimization_goal", "attribution_spec", "start_time",
-    "end_time", "created_time", "updated_time", "learning_stage_info",
+    "end_time", "created_time", "updated_time", "learning_stage_info", "configured_status",
+    "budget_remaining", "bid_amount", "bid_constraints", "destination_type", "promoted_object",
+    "targeting", "issues_info", "pacing_type", "frequency_control_specs", "is_dynamic_creative",
+    "is_incremental_attribution_enabled", "low_creative_reach", "creative_diversity_label",
 )  # fmt: skip
 
 CREATIVE = ("id", "name", "status", "object_type", "title", "body", "image_hash", "video_id")
 
 AD = (
     "id", "adset_id", "campaign_id", "name", "status", "effective_status", "created_time",
-    "updated_time", f"creative{{{','.join(CREATIVE)}}}",
+    "updated_time", "configured_status", "ad_review_feedback", "issues_info",
+    "failed_delivery_checks", "tracking_specs", "conversion_specs", "preview_shareable_link",
+    "last_updated_by_app_id", f"creative{{{','.join(CREATIVE)}}}",
+)  # fmt: skip
+
+# The whole of a creative; read apart from ads, because the edge is heavy.
+CREATIVE_WHOLE = (
+    *CREATIVE, "call_to_action_type", "object_story_spec", "asset_feed_spec",
+    "effective_object_story_id", "effective_instagram_media_id", "instagram_user_id",
+    "instagram_permalink_url", "url_tags", "template_url", "product_set_id", "thumbnail_url",
+    "degrees_of_freedom_spec",
+)  # fmt: skip
+
+AUDIENCE = (
+    "id", "name", "subtype", "description", "approximate_count_lower_bound",
+    "approximate_count_upper_bound", "delivery_status", "operation_status", "retention_days",
+    "time_created", "time_updated", "time_content_updated", "lookalike_spec", "pixel_id",
+    "data_source", "is_value_based",
+)  # fmt: skip
+
+STUDY = (
+    "id", "name", "description", "type", "start_time", "end_time", "canceled_time",
+    "cooldown_start_time", "observation_end_time", "confidence_level", "created_time",
+    "updated_time",
+)  # fmt: skip
+CELL = (
+    "id", "name", "treatment_percentage", "control_percentage", "ad_ids", "adsets{id}",
+    "campaigns{id}",
+)  # fmt: skip
+
+PIXEL = (
+    "id", "name", "last_fired_time", "is_unavailable", "creation_time", "data_use_setting",
+    "first_party_cookie_status", "enable_automatic_matching", "automatic_matching_fields",
+)  # fmt: skip
+
+ACTIVITY = (
+    "actor_id", "actor_name", "application_id", "event_type", "translated_event_type",
+    "event_time", "object_id", "object_type", "object_name", "extra_data",
 )  # fmt: skip
 
 # Columns of ours; everything else read goes to `extra`.

@@ -48,6 +48,12 @@ def store_account(
             "source": source,
             "connection_id": connection_id,
             "extra": json.dumps(account.extra or {}),
+            "spend_cap_minor": account.spend_cap_minor,
+            "amount_spent_minor": account.amount_spent_minor,
+            "balance_minor": account.balance_minor,
+            "min_daily_budget_minor": account.min_daily_budget_minor,
+            "is_prepay": account.is_prepay,
+            "capabilities": None if account.capabilities is None else list(account.capabilities),
         },
     ).one()
     if row.client_id != client_id:
