@@ -162,9 +162,8 @@ def test_small_reads(tiny: Caller) -> None:
     assert tiny.error("123456")["error_subcode"] == 33
 
 
-def test_writes_are_refused_honestly(tiny: Caller) -> None:
-    campaign = tiny.get("act_1001/campaigns")["data"][0]["id"]
-    answer = tiny.post(campaign, status="PAUSED")
+def test_unknown_writes_are_refused_honestly(tiny: Caller) -> None:
+    answer = tiny.post("act_1001/customaudiences", name="x")
     assert answer.status_code == 400
     assert "COVERAGE.md" in answer.json()["error"]["message"]
 

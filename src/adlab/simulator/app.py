@@ -116,6 +116,8 @@ def _spoil(fault: Fault | None) -> Response | None:
 
 def _finish(answer: GraphResponse, fault: Fault | None) -> Response:
     body = answer.body
+    if fault is not None and fault.kind == "lost_response" and fault.params.get("how") != "500":
+        return _Broken(b"")
     if fault is not None and fault.kind == "truncated":
         body = body[: len(body) // 2]
     return Response(body, answer.status, headers=answer.headers)

@@ -138,6 +138,7 @@ TRANSPORT = (
     "success_false",
     "null_items",
     "repeating_cursor",
+    "lost_response",
     "error",
 )
 JOBS = ("job_fail", "job_skip", "job_stuck", "job_early", "job_race")

@@ -31,6 +31,7 @@ from adlab.simulator.state import Settings
 from adlab.simulator.tokens import Grant, TokenOffice
 from adlab.simulator.wire import JSON_TYPE, GraphRequest, GraphResponse, json_response
 from adlab.simulator.world import AccountWorld, World
+from adlab.simulator.write_desk import WriteDesk
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,11 @@ class Graph:
         self.library = Library(world)
         self.changes = Changes(settings, self._notify)
         side = SideReads(self.library, settings, lambda dataset: ())
-        self.router = Router(self.engine, self.runs, settings, self.library, side, self.changes)
+        self.desk = WriteDesk(self.changes, self.library, settings)
+        self._monotonic = monotonic
+        self.router = Router(
+            self.engine, self.runs, settings, self.library, side, self.changes, self.desk
+        )
 
     def _notify(self, account: AccountWorld, topic: str, value: dict[str, Any]) -> None:
         """Hear of a change that a webhook could tell."""
@@ -119,6 +124,9 @@ class Graph:
             if fault is not None:
                 self._raise_fault(fault, rest)
             response = self._dispatch(request, headers)
+            if fault is not None and _loses(fault, "500"):
+                # Reason: the write took effect; only its answer is an error.
+                raise GraphError(1, "An unknown error occurred", status=500)
         except Exception as failure:
             problem = _as_graph_error(failure)
             response = GraphResponse(problem.body(), problem.status, dict(problem.headers))
@@ -257,12 +265,15 @@ class Graph:
             raise GraphError(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
         edge = parts[1] if len(parts) == 2 else ""
         number = target.account.profile.number
+        if request.method != "GET" and edge != "insights":
+            grant.require("ads_management")
+            self.quota.pace(number, self._monotonic())
         use = "ads_insights" if edge == "insights" or target.run is not None else "ads_management"
         active = self.router.active_ads(target.account, now)
         self.quota.bill(number, use, now, active, 1 if request.method == "GET" else 3)
         headers.update(self.quota.headers(number, use, now, active))
         try:
-            return self.router.answer(request, target, edge, now, self.clock.tick())
+            return self.router.answer(request, target, edge, now, self.clock.tick(), grant)
         except GraphError as problem:
             if problem.status < 500:
                 self.quota.note_error(number, now)
@@ -303,6 +314,7 @@ class Graph:
         for account in self.world.accounts.values():
             account.forget_edits()
         self.library.reset()
+        self.desk.rules.reset()
         self.faults.clear()
         self.quota.reset()
         self.runs.reset()
@@ -315,6 +327,11 @@ def _as_graph_error(failure: Exception) -> GraphError:
         return failure
     logger.error("simulator_failed", exc_info=failure)
     return GraphError(1, "An unknown error occurred", status=500)
+
+
+def _loses(fault: Fault, how: str) -> bool:
+    """Whether a fault loses the answer of a call that was carried out, and in this way."""
+    return fault.kind == "lost_response" and str(fault.params.get("how", "reset")) == how
 
 
 def _cut_version(path: str) -> tuple[str, str]:

@@ -43,6 +43,7 @@ class QuotaOffice:
         self._buckets: defaultdict[int, _Bucket] = defaultdict(_Bucket)
         self._calls: defaultdict[tuple[int, str], deque[float]] = defaultdict(deque)
         self._errors: defaultdict[int, deque[float]] = defaultdict(deque)
+        self._writes: defaultdict[int, deque[float]] = defaultdict(deque)
         self._answers = 0
 
     def reset(self) -> None:
@@ -50,6 +51,7 @@ class QuotaOffice:
         self._buckets.clear()
         self._calls.clear()
         self._errors.clear()
+        self._writes.clear()
 
     def bill(self, account: int, use: str, now: float, active_ads: int, points: int = 1) -> None:
         """Count a call of an account.
@@ -89,6 +91,25 @@ class QuotaOffice:
                 "ad-account. Wait a bit and try again.",
                 headers=self.headers(account, use, now, active_ads, always=True),
             )
+
+    def pace(self, account: int, seconds: float) -> None:
+        """Count a write of an account.
+
+        Args:
+            account: Account number.
+            seconds: Real monotonic seconds.
+
+        Raises:
+            GraphError: 613/5044001 above the writes allowed per second.
+        """
+        made, most = self._writes[account], self._settings.mutations_per_second
+        while made and made[0] <= seconds - 1.0:
+            made.popleft()
+        if most and len(made) >= most:
+            raise GraphError(
+                613, "(#613) Calls to this api have exceeded the rate limit.", subcode=5044001
+            )
+        made.append(seconds)
 
     def note_error(self, account: int, now: float) -> None:
         """Count an answer of the 4xx kind; they shrink the insights quota a little."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,14 @@ from adlab.simulator.wire import (
     write_cursor,
 )
 from adlab.simulator.world import ACTIVE, LEVELS, AccountWorld, Level
+from adlab.simulator.write_desk import WriteDesk
 
 _KNOWN_COUNTS = 1000
+_BY_LABELS: dict[str, Level] = {
+    "campaignsbylabels": "campaign",
+    "adsetsbylabels": "adset",
+    "adsbylabels": "ad",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class Router:
         library: Rows beside ads.
         side: Reads of them.
         changes: Ends reviews and processing when their time is over.
+        desk: Carries out writes.
     """
 
     def __init__(
@@ -64,9 +71,10 @@ class Router:
         library: Library,
         side: SideReads,
         changes: Changes,
+        desk: WriteDesk,
     ) -> None:
         self._engine, self._runs, self._settings = engine, runs, settings
-        self._library, self._side, self._changes = library, side, changes
+        self._library, self._side, self._changes, self._desk = library, side, changes, desk
         self._insights = Insights(engine, settings)
         self._active: dict[tuple[int, int, int], int] = {}
 
@@ -124,7 +132,13 @@ class Router:
         return self._active[name]
 
     def answer(
-        self, request: GraphRequest, target: Target, edge: str, now: float, tick: int
+        self,
+        request: GraphRequest,
+        target: Target,
+        edge: str,
+        now: float,
+        tick: int,
+        grant: Grant,
     ) -> GraphResponse:
         """Answer a call on a found object.
 
@@ -135,9 +149,9 @@ class Router:
             return self._answer_run(request, target.run, edge, now)
         if edge == "insights" and target.level in LEVELS:
             return self._answer_insights(request, target, now, tick)
-        if request.method != "GET":
-            raise not_imitated(f"{request.method} on {edge or target.level}")
         moment = Moment(target.account, self._engine, now, tick)
+        if request.method != "GET":
+            return json_response(self._desk.answer(request, target, edge, moment, grant))
         if target.thing is not None:
             return self._side.thing(request, moment, target.thing, edge)
         found = self._side_edge(request, moment, target, edge)
@@ -158,6 +172,8 @@ class Router:
             if edge == "ads_volume":
                 count = self.active_ads(moment.account, moment.now)
                 return {"data": [{"ads_running_or_in_review_count": count}]}
+            if edge in _BY_LABELS:
+                return self._by_labels(request, moment, _BY_LABELS[edge])
             return self._side.account_edge(request, moment, edge)
         if target.level == "adset" and edge in ESTIMATES:
             return self._side.ad_set_edge(request, moment, target.index, edge)
@@ -165,6 +181,22 @@ class Router:
             number = str(moment.account.objects(target.level).id[target.index])
             return self._side.schedules(request, moment, number)
         return None
+
+    def _by_labels(self, request: GraphRequest, moment: Moment, level: Level) -> dict[str, Any]:
+        """List the objects that carry any (or, with `operator=ALL`, all) of some labels."""
+        asked = {str(number) for number in request.json("ad_label_ids") or []}
+        if not asked:
+            raise invalid_parameter("The parameter ad_label_ids is required")
+        ids: list[str] = []
+        for (what, index), values in moment.account.edits.values.items():
+            own = {label["id"] for label in values.get("adlabels") or []}
+            fits = asked <= own if request.params.get("operator") == "ALL" else asked & own
+            if what == level and fits:
+                ids.append(str(moment.account.objects(level).id[index]))
+        only = [{"field": "id", "operator": "IN", "value": ids or ["0"]}]
+        narrowed = replace(request, params={**request.params, "filtering": json.dumps(only)})
+        reader = EdgeReader(moment, self._settings, self._nested_insights)
+        return reader.edge("account", 0, f"{level}s", narrowed)
 
     def _answer_insights(
         self, request: GraphRequest, target: Target, now: float, tick: int

@@ -31,6 +31,11 @@ class Settings:
         in_process_seconds: Simulated time an edited campaign or ad set is IN_PROCESS.
         review_seconds: Simulated time a new or edited ad is PENDING_REVIEW.
         review_outcome: How a review ends: `approve` or `disapprove`.
+        budget_changes_per_hour: How often an ad set's budget may change before 613/1487632.
+        budget_limit_on_campaigns: Whether that holds for campaigns too.
+        spend_cap_changes_per_day: How often an account's cap may change before 17/1885172.
+        mutations_per_second: Writes per account and real second before 613/5044001.
+        copy_objects_limit: How many objects one call may copy.
     """
 
     quota: str = "off"
@@ -52,6 +57,11 @@ class Settings:
     in_process_seconds: float = 0.0
     review_seconds: float = 0.0
     review_outcome: str = "approve"
+    budget_changes_per_hour: int = 4
+    budget_limit_on_campaigns: bool = False
+    spend_cap_changes_per_day: int = 10
+    mutations_per_second: int = 100
+    copy_objects_limit: int = 20
 
     def take_repeating_cursor(self) -> bool:
         """Whether the next cursor shall repeat the present page; counts down."""
