@@ -17,8 +17,9 @@ from adlab.settings import Settings, load_settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from adlab.core.quota import Budget
     from adlab.local import Servers
-    from adlab.meta.client import GraphClient
+    from adlab.meta.client import GraphClient, Observe
     from adlab.realtime.events import Publisher
     from adlab.services.access import MetaAccess
     from adlab.services.ingest import IngestParts
@@ -35,6 +36,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.observe_meta: Observe | None = None
         logs.configure(settings.log_level)
 
     @property
@@ -136,7 +138,27 @@ class Runtime:
             m.app_id,
             m.app_secret.get_secret_value() if m.app_secret else None,
             m.page_size,
+            budget=self.quota,
+            observe=self.observe_meta,
         )
+
+    @cached_property
+    def quota(self) -> Budget:
+        """The quota of the app at Meta: shared through Redis, of this process where there is none.
+
+        Apps and Graph APIs are told apart, so that a demo's simulator never slows a real app down.
+        """
+        from hashlib import sha256
+
+        from adlab.meta.quota import LocalBudget
+        from adlab.realtime.quota import RedisBudget
+
+        own = LocalBudget()
+        if self.redis_url is None:
+            return own
+        m = self.settings.meta
+        host = sha256(m.base_url.encode()).hexdigest()[:12]
+        return RedisBudget(self.redis_url, f"{m.app_id or 'app'}-{host}", own)
 
     @cached_property
     def publisher(self) -> Publisher:

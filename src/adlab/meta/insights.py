@@ -216,11 +216,9 @@ class InsightsReader:
         Returns:
             Whether reports are on their way; `fetch` with the same arguments picks them up.
         """
-        params = self._params(level, period)
-        if not self._wants_report(params, expected_rows):
+        if not self.wants_report(level, period, expected_rows):
             return False
-        if not self.with_deleted:
-            params = _without_deleted(params)
+        params = self._params(level, period)
         question = _Question(params)
         if not self._is_known_too_large(question):
             try:
@@ -230,6 +228,17 @@ class InsightsReader:
                 log.info("report_not_ahead account_id=%s code=%s", self.account_id, error.code)
                 return False
         return True
+
+    def wants_report(self, level: Level, period: DateRange, expected_rows: int) -> bool:
+        """Whether `fetch` with these arguments would begin with a report."""
+        return self._wants_report(self._params(level, period), expected_rows)
+
+    def another(self) -> InsightsReader:
+        """A reader for another thread: it shares what was learned and the reports on their way."""
+        return InsightsReader(
+            self.client, self.account_id, self.sleep, self.clock,
+            with_deleted=self.with_deleted, learned=self.learned, runs=self._runs,
+        )  # fmt: skip
 
     @property
     def _runs(self) -> ReportRuns:

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from adlab.core.entities import AccountInfo, parse_account_id
 from adlab.core.errors import MetaError, MissingPermissionError, RejectedRequestError
+from adlab.core.quota import Budget
 from adlab.meta.auth import TokenFacts, inspect_token, require_usable
-from adlab.meta.client import GraphClient
+from adlab.meta.client import GraphClient, Observe
 from adlab.meta.objects import fetch_account, fetch_accounts
 from adlab.storage import audit
 from adlab.storage.access import create_credential
@@ -24,13 +25,20 @@ from adlab.vault import Vault
 
 @dataclass(frozen=True)
 class MetaAccess:
-    """How to reach the Graph API: plain values from settings."""
+    """How to reach the Graph API: plain values from settings.
+
+    Attributes:
+        budget: The app's quota, shared by every client made here; one for each when None.
+        observe: Told of each call, for counters.
+    """
 
     base_url: str
     api_version: str
     app_id: str | None
     app_secret: str | None
     page_size: int = 1000
+    budget: Budget | None = None
+    observe: Observe | None = None
 
     def client(self, token: str) -> GraphClient:
         """A signed client for a token."""
@@ -40,6 +48,8 @@ class MetaAccess:
             token,
             app_secret=self.app_secret,
             page_size=self.page_size,
+            budget=self.budget,
+            observe=self.observe,
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, islice
 from threading import Lock
 from typing import Any
 
@@ -28,9 +29,12 @@ from adlab.core.errors import (
     UnknownObjectError,
 )
 from adlab.core.periods import RESTATEMENT_DAYS, TOTALS_MONTHS, DateRange, months_back, today_in
+from adlab.core.quota import Priority
 from adlab.meta.client import GraphClient
 from adlab.meta.insights import ASYNC_FROM_ROWS, InsightsReader
 from adlab.meta.objects import fetch_account, fetch_objects
+from adlab.services import quota_memory
+from adlab.services.quota_reports import SLICES_AHEAD, ReadAhead
 from adlab.services.slices import cut
 from adlab.storage import connections, objects, sync_state
 from adlab.storage.clients import load_client
@@ -123,6 +127,7 @@ class IngestParts:
         tell: Tells open pages that a tenant's data changed; never raises.
         now: Current aware time.
         concurrency: Slices read side by side.
+        priority: How urgent this run is beside others: live numbers, a report, a back-fill.
     """
 
     engine: Engine
@@ -130,6 +135,7 @@ class IngestParts:
     tell: Callable[[int, dict[str, Any]], object]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     concurrency: int = 4
+    priority: Priority = "live"
 
 
 @dataclass
@@ -142,6 +148,7 @@ class _AccountWork:
     connection_id: int | None
     client: GraphClient
     reader: InsightsReader
+    ahead: ReadAhead
     today: date
     timezone: str
     daily_rows: dict[Level, int] = field(default_factory=dict)
@@ -205,10 +212,12 @@ def refresh(
                 sync_state.store_ranges(connection, ((s.work, s.level, s.period) for s in slices))
             for work in works:
                 thin_versions(connection, work.account_id, work.timezone, parts.now())
+        quota_memory.remember_all(parts.engine, works, parts.now())
     finally:
         report.calls = sum(w.client.calls for w in works)
         report.quota_percent = max((w.client.pace.peak_percent for w in works), default=0.0)
         for w in works:
+            w.ahead.close()
             w.client.close()
         report.seconds = (parts.now() - began).total_seconds()
     with transaction(parts.engine) as connection:
@@ -252,14 +261,9 @@ def _accounts(connection: Any, request: SyncRequest) -> list[dict[str, Any]]:
 
 def _open(parts: IngestParts, row: dict[str, Any], report: SyncReport) -> _AccountWork | None:
     name = f"act_{row['account_id']}"
-    if row["token_sealed"] is None:
-        report.failures.append((name, "it has no connection; connect it again"))
-        return None
-    if row["connection_status"] != "ok":
-        report.failures.append(
-            (name, f"{row['status_reason'] or row['connection_status']} "
-             "Connect again: adlab account connect.")
-        )  # fmt: skip
+    if row["token_sealed"] is None or row["connection_status"] != "ok":
+        why = row["status_reason"] or row["connection_status"] or "it has no connection."
+        report.failures.append((name, f"{why} Connect again: adlab account connect."))
         return None
     try:
         client = parts.open_client(row["token_sealed"], row["client_id"])
@@ -267,9 +271,12 @@ def _open(parts: IngestParts, row: dict[str, Any], report: SyncReport) -> _Accou
         report.failures.append((name, str(error)))
         return None
     account_id = AccountId(row["account_id"])
+    reader = quota_memory.open_reader(
+        parts.engine, client, account_id, row["client_id"], parts.priority, parts.now()
+    )
     return _AccountWork(
         account_id, row["client_id"], row["slug"], row["connection_id"], client,
-        InsightsReader(client, account_id), today_in(row["timezone"], parts.now()),
+        reader, ReadAhead(reader), today_in(row["timezone"], parts.now()),
         row["timezone"],
     )  # fmt: skip
 
@@ -351,6 +358,10 @@ def _rows_per_day(work: _AccountWork, level: Level) -> int:
     return work.daily_rows.get(level, _UNKNOWN_OBJECTS)
 
 
+def _expected(piece: _Slice) -> int:
+    return _rows_per_day(piece.work, piece.level) * piece.period.days
+
+
 def _key(piece: _Slice) -> sync_state.SliceKey:
     return (piece.work.account_id, int(piece.level), piece.period.since, piece.period.until)
 
@@ -367,6 +378,9 @@ def _run(
     running: dict[Future[tuple[int, int]], _Slice] = {}
     try:
         while waiting or running:
+            for ahead in reversed(waiting[-SLICES_AHEAD:]):
+                if ahead.work.stopped is None:
+                    ahead.work.ahead.ask(ahead.level, ahead.period, _expected(ahead))
             while waiting and len(running) < parts.concurrency:
                 piece = waiting.pop()
                 if piece.work.stopped is None:
@@ -401,8 +415,7 @@ def _settle(
         with transaction(parts.engine) as connection:
             sync_state.store_failure(
                 connection, client_id=piece.work.client_id, account_id=piece.work.account_id,
-                level=int(piece.level), error=str(error),
-            )  # fmt: skip
+                level=int(piece.level), error=str(error))  # fmt: skip
         return
     report.rows += rows
     report.changed += changed
@@ -410,43 +423,35 @@ def _settle(
     if changed:
         parts.tell(
             piece.work.client_id,
-            {
-                "kind": "insights",
-                "level": piece.level.word,
-                "since": piece.period.since.isoformat(),
-                "until": piece.period.until.isoformat(),
-            },
-        )
+            {"kind": "insights", "level": piece.level.word,
+             "since": piece.period.since.isoformat(), "until": piece.period.until.isoformat()},
+        )  # fmt: skip
     if on_slice is not None:
         on_slice(
-            SliceDone(
-                piece.work.slug,
-                piece.work.account_id,
-                piece.level.word,
-                piece.period,
-                rows,
-                changed,
-            )
-        )
+            SliceDone(piece.work.slug, piece.work.account_id, piece.level.word, piece.period, rows,
+                      changed)
+        )  # fmt: skip
 
 
 def _read_slice(parts: IngestParts, piece: _Slice, run_id: int) -> tuple[int, int]:
     """Fetch and store one slice in one transaction."""
     work, level, period = piece.work, piece.level, piece.period
-    expected = _rows_per_day(work, level)
     try:
-        return _store_slice(parts, piece, run_id, expected * period.days)
+        return _store_slice(parts, piece, run_id, _expected(piece))
     except TooMuchDataError:
         log.info("slice_too_large account_id=%s level=%s period=%s", work.account_id, level, period)
         return _store_slice(parts, piece, run_id, ASYNC_FROM_ROWS)
     except StaleCursorError:
         # Reason: the transaction is rolled back, so starting over doubles nothing.
-        return _store_slice(parts, piece, run_id, expected * period.days)
+        return _store_slice(parts, piece, run_id, _expected(piece))
 
 
 def _store_slice(parts: IngestParts, piece: _Slice, run_id: int, expected: int) -> tuple[int, int]:
     work, level, period = piece.work, piece.level, piece.period
-    reader = InsightsReader(work.client, work.account_id, with_deleted=work.reader.with_deleted)
+    reader = work.ahead.reader(level, period)
+    incoming = reader.fetch(level, period, expected)
+    # Reason: waiting for a report must not keep a transaction open.
+    first = list(islice(incoming, 1))
     with transaction(parts.engine) as connection:
         result = store_insights(
             connection,
@@ -454,7 +459,7 @@ def _store_slice(parts: IngestParts, piece: _Slice, run_id: int, expected: int) 
             account_id=work.account_id,
             level=level,
             period=period,
-            rows=reader.fetch(level, period, expected),
+            rows=chain(first, incoming),
             fetched_at=parts.now(),
             today=work.today,
         )
@@ -466,11 +471,8 @@ def _store_slice(parts: IngestParts, piece: _Slice, run_id: int, expected: int) 
                 objects.store_named_objects(connection, work.client_id, work.account_id, fresh)
             if not reader.with_deleted:
                 gone = objects.load_vanished(connection, work.account_id, level)
-                missed = [
-                    row
-                    for i in sorted(gone - {i for _, i in reader.named})
-                    for row in reader.fetch_object(level, i, period)
-                ]
+                unseen = sorted(gone - {i for _, i in reader.named})
+                missed = list(reader.fetch_objects(level, unseen, period))
                 extra = store_insights(
                     connection, client_id=work.client_id, account_id=work.account_id,
                     level=level, period=period, rows=missed, fetched_at=parts.now(),

@@ -19,6 +19,7 @@ from adlab.workbench.client import Client, ClientInfo
 from adlab.workbench.frames import InsightsFrame
 from adlab.workbench.insights import Compare, load_insights
 from adlab.workbench.plans import Budgets, Goals, pacing
+from adlab.workbench.quota import Quota
 
 DEFAULT_METRICS = ("spend", "impressions", "link_clicks", "purchases", "revenue", "roas")
 
@@ -294,6 +295,11 @@ class Workbench:
     def goals(self) -> Goals:
         """What metrics should reach: `lab.goals.set(df)`, `lab.goals.get()`."""
         return Goals(self)
+
+    @property
+    def quota(self) -> Quota:
+        """Meta's quota: `lab.quota()` as it stands, `lab.quota.plan("acme", …)` as it would be."""
+        return Quota(self)
 
     def pacing(
         self, client: str | Sequence[str] | None = None, month: str | None = None
