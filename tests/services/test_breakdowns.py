@@ -15,7 +15,7 @@ from adlab.services.breakdowns import BreakdownRequest, refresh_breakdowns
 from adlab.services.ingest import SliceDone, SyncReport, SyncRequest
 
 SINCE, UNTIL = date(2026, 11, 1), date(2026, 11, 20)
-SERVED = ("age_gender", "country", "placement", "device", "hourly")
+SERVED = ("age_gender", "country", "region", "placement", "device", "hourly")
 
 
 @pytest.fixture
@@ -67,6 +67,24 @@ def test_purchases_are_kept_by_age_and_unknown_by_hour(agency: Agency) -> None:
     )
     assert hourly[0] == hourly[6] > 0
     assert hourly[1:6] == (0, 0, 0, 0, 0)
+
+
+def test_assets_have_ids_and_texts_and_only_what_meta_tells_of_them(agency: Agency) -> None:
+    kinds = ("image_asset", "video_asset", "body_asset", "title_asset")
+    report = _load(agency, *kinds)
+    assert (report.complete, report.warnings) == (True, [])
+    for kind in kinds:
+        (found,) = agency.rows(
+            "SELECT count(*), count(label), count(link_clicks), count(thruplays),"
+            " count(spend_micro), bool_and(level = 4) FROM app.insights_breakdown"
+            " WHERE breakdown = :kind", kind=kind,
+        )  # fmt: skip
+        assert found[0] == found[1] == found[4] > 0, kind
+        assert found[2:4] == (0, 0)
+        assert found[5]
+    at_campaign = _load(agency, "title_asset", level=Level.CAMPAIGN)
+    assert at_campaign.complete
+    assert at_campaign.rows > 0
 
 
 def test_a_second_read_changes_nothing_and_tells_nobody(agency: Agency) -> None:

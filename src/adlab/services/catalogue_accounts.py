@@ -130,18 +130,20 @@ def note_trouble(
     Args:
         parts: See `IngestParts`.
         work: The account.
-        kind: `breakdown:…` or `catalogue:…`.
+        kind: `objects`, `breakdown:…` or `catalogue:…`.
         level: Level of the rows; 0 for the catalogue.
         error: What happened.
         report: Gets a warning when Meta does not serve it, a failure otherwise.
     """
     name = f"act_{work.account_id}"
-    if is_not_served(error):
+    what = kind.rsplit(":", 1)[-1]
+    # Reason: without its objects an account is of no use; that is a failure, not an extra missing.
+    if kind != "objects" and is_not_served(error):
         if kind in work.refused:
             return
         work.refused.add(kind)
         reason = error.reason if isinstance(error, MetaError) else str(error)
-        report.warnings.append(f"{name}: {kind.split(':')[1]} is not served: {reason}")
+        report.warnings.append(f"{name}: {what} is not served: {reason}")
         _store(parts, work, kind, level, reason, served=False)
         return
     if isinstance(error, AuthorizationError):
@@ -154,7 +156,7 @@ def note_trouble(
                     connection, work.connection_id, "reauth_required", error.message
                 )
         return
-    report.failures.append((name, f"{kind.split(':')[1]}: {error}"))
+    report.failures.append((name, f"{what}: {error}"))
     _store(parts, work, kind, level, str(error), served=True)
 
 
