@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 from adlab.core.entities import AccountId, AdObject, Level
@@ -20,10 +21,11 @@ from adlab.core.errors import (
     MetaUnavailableError,
     RejectedRequestError,
     ReportNotReadyError,
+    TooFarBackError,
     TooMuchDataError,
 )
 from adlab.core.insights import ATTRIBUTION_WINDOWS
-from adlab.core.periods import DateRange
+from adlab.core.periods import TOTALS_MONTHS, DateRange, months_back
 from adlab.meta import fields, parsing, splits
 from adlab.meta.batch import Read, read_all
 from adlab.meta.client import GraphClient
@@ -78,6 +80,7 @@ class InsightsReader:
         with_deleted: Whether naming DELETED in the filter is accepted here.
         learned: Sizes that were too large; share it between readers of the account.
         runs: Reports on their way; share it between readers of the account.
+        today: Current day, for the oldest day Meta serves.
     """
 
     client: GraphClient
@@ -88,6 +91,7 @@ class InsightsReader:
     with_deleted: bool = True
     learned: Learned = field(default_factory=Learned)
     runs: ReportRuns | None = None
+    today: Callable[[], date] = lambda: datetime.now(UTC).date()
     _ahead: dict[str, _Parts] = field(default_factory=dict)
 
     def fetch(
@@ -140,21 +144,43 @@ class InsightsReader:
             StaleCursorError: If a cursor was lost; asking again helps.
             MetaError: As the client raises.
         """
-        began = False
-        asked = params if self.with_deleted else _without_deleted(params)
-        try:
-            for row in self._rows(asked, expected_rows, report_only):
-                began = True
-                yield parse(row)
-        except RejectedRequestError as error:
-            bare = _without_deleted(asked)
-            # Reason: once rows are out, starting over would give them twice.
-            if began or error.code != 100 or bare == asked:
-                raise
-            log.info("meta_no_deleted_filter account_id=%s", self.account_id)
-            self.with_deleted = False
-            for row in self._rows(bare, expected_rows, report_only):
-                yield parse(row)
+        asked: Mapping[str, Any] | None = params if self.with_deleted else _without_deleted(params)
+        while asked is not None:
+            began = False
+            try:
+                for row in self._rows(asked, expected_rows, report_only):
+                    began = True
+                    yield parse(row)
+                return
+            except RejectedRequestError as error:
+                # Reason: once rows are out, starting over would give them twice.
+                if began:
+                    raise
+                asked = self._mended(asked, error)
+
+    def _mended(
+        self, asked: Mapping[str, Any], error: RejectedRequestError
+    ) -> Mapping[str, Any] | None:
+        """A refused question as it may be asked; None where nothing of it is left.
+
+        Raises:
+            RejectedRequestError: If there is no such form of it.
+        """
+        period = splits.period_of(asked)
+        if isinstance(error, TooFarBackError) and period is not None:
+            # Reason: two days inside, because Meta's day may be ahead of ours.
+            oldest = months_back(self.today(), TOTALS_MONTHS) + timedelta(days=2)
+            if period.since >= oldest:
+                raise error
+            log.warning("meta_too_far_back account_id=%s oldest=%s", self.account_id, oldest)
+            left = period.clamp(oldest, period.until) if period.until >= oldest else None
+            return None if left is None else {**asked, "time_range": splits.span(left)}
+        bare = _without_deleted(asked)
+        if error.code != 100 or bare == asked:
+            raise error
+        log.info("meta_no_deleted_filter account_id=%s", self.account_id)
+        self.with_deleted = False
+        return bare
 
     def fetch_objects(
         self, level: Level, object_ids: Sequence[int], period: DateRange
@@ -238,6 +264,7 @@ class InsightsReader:
         return InsightsReader(
             self.client, self.account_id, self.sleep, self.clock,
             with_deleted=self.with_deleted, learned=self.learned, runs=self._runs,
+            today=self.today,
         )  # fmt: skip
 
     @property
@@ -419,7 +446,7 @@ class InsightsReader:
         params: dict[str, Any] = {
             "level": level.word,
             "fields": ",".join(fields.INSIGHTS[level]),
-            "time_range": {"since": period.since.isoformat(), "until": period.until.isoformat()},
+            "time_range": splits.span(period),
             "time_increment": "1",
             "action_attribution_windows": list(ATTRIBUTION_WINDOWS),
             # Reason: other action breakdowns hide or repeat conversions.

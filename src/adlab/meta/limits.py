@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT_SECONDS = 900.0
 _SHARES = ("call_count", "total_cputime", "total_time")
 _APP_CODES = {4, 32, 341}
-_USES = {80000: "ads_insights", 80003: "custom_audience", 80004: "ads_management"}
+_USES = {80000: "ads_insights", 80004: "ads_management"}
 
 
 @dataclass(frozen=True)

@@ -92,11 +92,12 @@ def by_days(params: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
     period = period_of(params)
     if period is None or period.days <= most or str(params.get("time_increment")) != "1":
         return [dict(params)]
-    return [
-        {**params,
-         "time_range": {"since": p.since.isoformat(), "until": p.until.isoformat()}}
-        for p in period.slices(most)
-    ]  # fmt: skip
+    return [{**params, "time_range": span(p)} for p in period.slices(most)]
+
+
+def span(period: DateRange) -> dict[str, str]:
+    """A range as `time_range` wants it, both ends included."""
+    return {"since": period.since.isoformat(), "until": period.until.isoformat()}
 
 
 def for_ids(params: Mapping[str, Any], level: Level, ids: Iterable[str]) -> dict[str, Any]:
