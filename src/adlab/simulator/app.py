@@ -71,13 +71,8 @@ class GraphEndpoint:
         if spoilt is None:
             if fault is not None and fault.kind == "repeating_cursor":
                 self._graph.settings.repeat_cursor_count += 1
-            answer = self._graph.call(
-                method,
-                path,
-                params,
-                _bearer(request),
-                str(request.base_url).rstrip("/"),
-                fault=fault,
+            answer = await self._call(
+                method, path, params, _bearer(request), str(request.base_url).rstrip("/"), fault
             )
             spoilt = _finish(answer, fault)
             rows = answer.rows
@@ -94,6 +89,22 @@ class GraphEndpoint:
             fault=None if fault is None else fault.kind,
         )
         return spoilt
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        params: dict[str, str],
+        token: str,
+        base_url: str,
+        fault: Fault | None,
+    ) -> GraphResponse:
+        if method == "POST" and path.rstrip("/").endswith("/subscriptions"):
+            # Reason: the handshake waits for the subscriber, who may be calling us meanwhile.
+            return await asyncio.to_thread(
+                self._graph.call, method, path, params, token, base_url, fault=fault
+            )
+        return self._graph.call(method, path, params, token, base_url, fault=fault)
 
 
 def _spoil(fault: Fault | None) -> Response | None:

@@ -13,6 +13,8 @@ _SECRET = {
     "fb_exchange_token",
     "input_token",
     "code",
+    "verify_token",
+    "signed_request",
 }
 _SECRET_TEXT = re.compile(r"((?:access_token|appsecret_proof|client_secret)[=\":\s]+)[^&\"\s,}]+")
 _TEXT_LIMIT = 2000

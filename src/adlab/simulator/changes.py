@@ -46,10 +46,6 @@ class Changes:
     def __init__(self, settings: Settings, notify: Notify) -> None:
         self._settings, self._notify = settings, notify
 
-    def tell(self, account: AccountWorld, topic: str, value: dict[str, Any]) -> None:
-        """Tell the listeners of an account."""
-        self._notify(account, topic, value)
-
     @contextmanager
     def watched(self, account: AccountWorld, now: float) -> Iterator[None]:
         """Tell the listeners which effective statuses changed inside the block."""
@@ -167,21 +163,23 @@ class Changes:
     def disapprove(self, account: AccountWorld, ad: int, now: float) -> None:
         """End a review badly: status, feedback and failed checks of an ad."""
         account.edits.set_state("ad", ad, "DISAPPROVED", 0, now)
+        entry = signals.issue("ad", signals.DISAPPROVAL)
         account.edits.put(
             "ad",
             ad,
             {
                 "ad_review_feedback": signals.REVIEW_FEEDBACK,
                 "failed_delivery_checks": signals.FAILED_CHECKS,
-                "issues_info": [
-                    signals.issue(
-                        "ad",
-                        {
-                            "error_code": "1487390",
-                            "error_summary": "Ad was not approved",
-                            "error_message": "The ad does not comply with our policies.",
-                        },
-                    )
-                ],
+                "issues_info": [entry],
             },
         )
+        self.tell_issue(account, "ad", ad, entry)
+
+    def tell_issue(
+        self, account: AccountWorld, level: str, index: int, entry: dict[str, Any]
+    ) -> None:
+        """Tell the listeners of an issue of an object."""
+        names = ("level", "error_code", "error_summary", "error_message")
+        number = str(account.objects(level).id[index])
+        value = {"id": number, **{name: entry[name] for name in names}}
+        self._notify(account, "with_issues_ad_objects", value)

@@ -16,6 +16,7 @@ from adlab.simulator import truth
 from adlab.simulator.calls import CallLog
 from adlab.simulator.clock import iso_utc, parse_moment
 from adlab.simulator.graph import Graph
+from adlab.simulator.webhook_control import WebhookControl
 from adlab.simulator.world_control import WorldControl
 
 
@@ -51,6 +52,7 @@ class ControlPlane:
             Route("/__calls", self.calls, methods=["GET", "DELETE"]),
             Route("/__reset", self.reset, methods=["POST"]),
             *WorldControl(self._graph).routes(),
+            *WebhookControl(self._graph).routes(),
         ]
 
     async def health(self, request: Request) -> Response:
@@ -97,6 +99,8 @@ class ControlPlane:
             clock.advance(float(body["advance_seconds"]))
         if body.get("run"):
             clock.run()
+        for account in self._graph.world.accounts.values():
+            self._graph.changes.settle(account, clock.now())
 
     async def world(self, request: Request) -> Response:
         """Describe the world and its planted stories."""

@@ -14,23 +14,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adlab.simulator import audience
+from adlab.simulator import audience, thresholds
 from adlab.simulator.async_jobs import ReportRuns
 from adlab.simulator.batch import run_batch
 from adlab.simulator.changes import Changes
 from adlab.simulator.clock import SimulatorClock
-from adlab.simulator.errors import GraphError, invalid_parameter, trace_id
+from adlab.simulator.errors import GraphError, bad_token, invalid_parameter, trace_id
 from adlab.simulator.faults import Fault, FaultBook, error_of
 from adlab.simulator.library import Library
 from adlab.simulator.oauth import LoginOffice
 from adlab.simulator.quota import QuotaOffice
 from adlab.simulator.reporting import ReportEngine
-from adlab.simulator.routes import Router
+from adlab.simulator.routes import Router, Target
+from adlab.simulator.sender import Sender
 from adlab.simulator.side_reads import SideReads
 from adlab.simulator.state import Settings
-from adlab.simulator.tokens import Grant, TokenOffice
+from adlab.simulator.tokens import APP_ID, Grant, TokenOffice
+from adlab.simulator.webhooks import Webhooks
 from adlab.simulator.wire import JSON_TYPE, GraphRequest, GraphResponse, json_response
-from adlab.simulator.world import AccountWorld, World
+from adlab.simulator.world import World
 from adlab.simulator.write_desk import WriteDesk
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ CURRENT_VERSION = "v26.0"
 _ADS_VERSIONS = ("v25.0", "v26.0")
 _GRAPH_VERSIONS = ("v21.0", "v22.0", "v23.0", "v24.0", "v25.0", "v26.0")
 _OLDEST_GRAPH = "v21.0"
+_GRAPH_EDGES = ("/subscriptions", "/events")
+"""Edges of numbered objects that live by the longer clock of the Graph API."""
 _VERSION = re.compile(r"^/?(v\d+\.\d+)(?=/|$)")
 
 
@@ -75,17 +79,17 @@ class Graph:
         self.runs = ReportRuns(settings, self.faults, monotonic)
         self.tokens = TokenOffice(secret)
         self.login = LoginOffice(self.tokens)
+        self.sender = Sender(settings, monotonic, failed=lambda d: self.webhooks.note_failure(d))
+        self.webhooks = Webhooks(secret.encode(), clock, settings, self.sender)
+        self.revoked: set[str] = set()
         self.library = Library(world)
-        self.changes = Changes(settings, self._notify)
+        self.changes = Changes(settings, self.webhooks.tell)
         side = SideReads(self.library, settings, lambda dataset: ())
         self.desk = WriteDesk(self.changes, self.library, settings)
         self._monotonic = monotonic
         self.router = Router(
             self.engine, self.runs, settings, self.library, side, self.changes, self.desk
         )
-
-    def _notify(self, account: AccountWorld, topic: str, value: dict[str, Any]) -> None:
-        """Hear of a change that a webhook could tell."""
 
     def strike(self, method: str, path: str) -> Fault | None:
         """Give the fault that hits a real call, if any."""
@@ -150,6 +154,8 @@ class Graph:
         """Give the version served, and the warning header of an automatic upgrade."""
         first = path.strip("/").split("/")[0]
         is_ads = first.startswith("act_") or first.isdigit() or path.strip("/") == "me/adaccounts"
+        if first.isdigit() and path.rstrip("/").endswith(_GRAPH_EDGES):
+            is_ads = False
         if not is_ads:
             return (
                 version
@@ -220,12 +226,19 @@ class Graph:
             )
         if parts[0] == "me":
             return self._me(request, grant, parts[1:], now)
+        if parts == [APP_ID, "subscriptions"]:
+            return json_response(self.webhooks.app_subscriptions(request, grant))
         if parts == ["search"] and request.method == "GET":
             return json_response(audience.search(request))
         return self._object(request, grant, parts, now, headers)
 
     def _admit(self, request: GraphRequest, now: float) -> Grant:
         grant = self.tokens.resolve(request.token, now)
+        if grant.user_id in self.revoked:
+            raise bad_token(
+                458,
+                f"Error validating access token: The user has not authorized application {APP_ID}.",
+            )
         self.tokens.check_proof(
             request.token,
             request.params.get("appsecret_proof", ""),
@@ -273,11 +286,27 @@ class Graph:
         self.quota.bill(number, use, now, active, 1 if request.method == "GET" else 3)
         headers.update(self.quota.headers(number, use, now, active))
         try:
+            own = self._subscription_edge(request, target, edge, now)
+            if own is not None:
+                return json_response(own)
             return self.router.answer(request, target, edge, now, self.clock.tick(), grant)
         except GraphError as problem:
             if problem.status < 500:
                 self.quota.note_error(number, now)
             raise
+
+    def _subscription_edge(
+        self, request: GraphRequest, target: Target, edge: str, now: float
+    ) -> dict[str, Any] | None:
+        """Answer the edges by which an account and its thresholds are subscribed to."""
+        if target.level == "account" and edge == "subscribed_apps":
+            return self.webhooks.installs(request, target.account)
+        if target.level == "account" and edge == "subscriptions":
+            return thresholds.account_edge(request, target.account, self.library, now)
+        thing = target.thing
+        if thing is not None and thing.kind == "threshold" and request.method != "GET":
+            return thresholds.change(request, thing, self.library, now)
+        return None
 
     def _batch(self, request: GraphRequest, now: float) -> GraphResponse:
         if "batch" not in request.params:
@@ -315,6 +344,8 @@ class Graph:
             account.forget_edits()
         self.library.reset()
         self.desk.rules.reset()
+        self.webhooks.reset()
+        self.revoked.clear()
         self.faults.clear()
         self.quota.reset()
         self.runs.reset()

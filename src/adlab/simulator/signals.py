@@ -83,6 +83,11 @@ def issue(level: str, given: Row | None = None) -> Row:
     }
 
 
+DISAPPROVAL: Row = {
+    "error_code": "1487390",
+    "error_summary": "Ad was not approved",
+    "error_message": "The ad does not comply with our policies.",
+}
 REVIEW_FEEDBACK: Row = {
     "global": {
         "Personal attributes": "Ads must not assert or imply personal attributes of people."

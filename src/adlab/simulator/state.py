@@ -36,6 +36,10 @@ class Settings:
         spend_cap_changes_per_day: How often an account's cap may change before 17/1885172.
         mutations_per_second: Writes per account and real second before 613/5044001.
         copy_objects_limit: How many objects one call may copy.
+        webhook_auto: Whether webhooks are sent without being told (`/__webhooks` pump).
+        webhook_time_scale: Real seconds per second of the retry schedule.
+        webhook_locale: Language of messages: `en_US`, `de_DE` or `ja_JP`.
+        webhook_disable_after: Given-up deliveries after which a subscription ends.
     """
 
     quota: str = "off"
@@ -62,6 +66,10 @@ class Settings:
     spend_cap_changes_per_day: int = 10
     mutations_per_second: int = 100
     copy_objects_limit: int = 20
+    webhook_auto: bool = True
+    webhook_time_scale: float = 0.001
+    webhook_locale: str = "en_US"
+    webhook_disable_after: int = 0
 
     def take_repeating_cursor(self) -> bool:
         """Whether the next cursor shall repeat the present page; counts down."""
@@ -80,6 +88,7 @@ class Settings:
             "quota": {"off", "limited", "full"},
             "version_policy": {"error", "upgrade"},
             "review_outcome": {"approve", "disapprove"},
+            "webhook_locale": {"en_US", "de_DE", "ja_JP"},
         }
         types = {item.name: type(getattr(self, item.name)) for item in dataclasses.fields(self)}
         for name, value in changes.items():

@@ -150,19 +150,8 @@ class WorldControl:
         else:
             seconds = float(body.get("seconds", 0))
             edits.set_state(level, index, name, now + seconds if seconds else 0, now)
-        if name in {"WITH_ISSUES", "DISAPPROVED"}:
+        if name == "WITH_ISSUES":
             entry = signals.issue(level, body.get("issue"))
-            if name == "WITH_ISSUES":
-                edits.put(level, index, {"issues_info": [entry]}, now)
-            self._changes.tell(
-                account,
-                "with_issues_ad_objects",
-                {
-                    "id": str(account.objects(level).id[index]),
-                    "level": entry["level"],
-                    "error_code": entry["error_code"],
-                    "error_summary": entry["error_summary"],
-                    "error_message": entry["error_message"],
-                },
-            )
+            edits.put(level, index, {"issues_info": [entry]}, now)
+            self._changes.tell_issue(account, level, index, entry)
         self._changes.sync(account, level, index, now)
