@@ -114,17 +114,18 @@ class Runtime:
         Raises:
             SettingsError: If the database is external and no key is set.
         """
-        from adlab.vault import Vault, local_key
+        from adlab.vault import Vault, local_keys, parse_ring
 
         if self.settings.secret_key is not None:
-            return Vault(bytes.fromhex(self.settings.secret_key.get_secret_value()))
+            return Vault(*parse_ring(self.settings.secret_key.get_secret_value()))
         if self.settings.database.url is not None:
             raise SettingsError(
                 "ADLAB_SECRET_KEY is not set, and the database is external.",
                 "Make one and keep it safe: "
                 'python -c "import secrets; print(secrets.token_hex(32))"',
             )
-        return Vault(local_key(self.home))
+        home = self.home
+        return Vault(*local_keys(home), reload=lambda: local_keys(home))
 
     @property
     def meta(self) -> MetaAccess:

@@ -156,7 +156,10 @@ class Settings(BaseSettings):
     )
     secret_key: Annotated[
         SecretStr | None,
-        Field(description="32 bytes as 64 hex digits; seals tokens. Unset with embedded: made."),
+        Field(
+            description="64 hex digits; seals tokens. While keys change: several with commas, "
+            "newest first. Unset with embedded: made."
+        ),
     ] = None
     log_level: str = Field("warning", description="debug, info, warning or error.")
     database: DatabaseSettings = DatabaseSettings()
@@ -176,8 +179,13 @@ class Settings(BaseSettings):
     @field_validator("secret_key")
     @classmethod
     def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", value.get_secret_value()):
-            raise ValueError("it must be 64 hex digits")
+        if value is not None:
+            from adlab.vault import parse_ring
+
+            try:
+                parse_ring(value.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"it must be 64 hex digits ({error})") from None
         return value
 
     @field_validator("log_level")

@@ -193,3 +193,11 @@ def test_a_key_says_nothing_of_its_token(identity: HubIdentity) -> None:
     assert identity.open_key(identity.seal_key(key)) == key
     assert identity.open_key("x" * 5000) is None
     assert identity.open_key(None) is None
+
+
+def test_while_keys_change_older_cookies_stay_good(hub: FakeHub, clock: Clock) -> None:
+    before = logged_in(HubIdentity(KEY, hub, clock))
+    ring = HubIdentity([b"n" * 32, KEY], hub, clock)
+    assert ring.read(before) is not None
+    assert HubIdentity(b"n" * 32, hub, clock).read(logged_in(ring)) is not None
+    assert HubIdentity(KEY, hub, clock).read(logged_in(ring)) is None

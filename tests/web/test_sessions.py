@@ -164,3 +164,19 @@ def test_a_login_link_is_signed_and_good_for_a_week_at_most() -> None:
     assert Sessions("cd" * 32, lambda: now[0]).read_link(link) is None
     now[0] += 7 * 86_400 + 1
     assert sessions.read_link(link) is None
+
+
+def test_while_keys_change_old_cookies_and_links_stay_good_and_the_newest_key_signs() -> None:
+    old, new = Sessions("cd" * 32, Clock()), Sessions(KEY, Clock())
+    ring = Sessions(f"{KEY},{'cd' * 32}", Clock())
+    assert ring.read(old.issue(7)) is not None
+    assert ring.read_link(old.sign_link("t" * 30)) == "t" * 30
+    assert new.read(ring.issue(7)) is not None
+    assert old.read(ring.issue(7)) is None
+    assert ring.key == bytes.fromhex(KEY)
+
+
+@pytest.mark.parametrize("key", ["", "ab" * 15, f"{KEY},ab", f"{KEY},not hex", ","])
+def test_a_weak_key_anywhere_in_the_ring_is_refused(key: str) -> None:
+    with pytest.raises(SettingsError, match="ADLAB_WEB__SESSION_KEY"):
+        Sessions(key)

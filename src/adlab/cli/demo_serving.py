@@ -108,7 +108,7 @@ def _tell(runtime: Runtime, doors: Doors, wanted: Wanted) -> str:
     from adlab.services import demo as agency
     from adlab.web.sessions import Sessions
 
-    sign = Sessions(runtime.vault.derive("web session")).sign_link
+    sign = Sessions(runtime.vault.derive_all("web session")).sign_link
     links = [
         (name, f"{doors.url}{doors.login}{sign(token)}")
         for name, token in agency.login_links(runtime.engine)
@@ -157,7 +157,7 @@ def _doors_without_hub(
     environment = {
         "ADLAB_DATABASE__URL": libpq_url(runtime.engine.url.set(username=login, password=password)),
         "ADLAB_REDIS__URL": runtime.redis_url or "",
-        "ADLAB_WEB__SESSION_KEY": runtime.vault.derive("web session"),
+        "ADLAB_WEB__SESSION_KEY": runtime.vault.derive_all("web session"),
         "ADLAB_WEB__BOARDS_URL": f"http://127.0.0.1:{boards}",
         "ADLAB_DEMO": "1",
     } | clean_environment()

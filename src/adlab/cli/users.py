@@ -214,7 +214,7 @@ def _print_link(house: Runtime, name: str, username: str, hours: float, json: bo
 
     with transaction(house.engine) as connection:
         token = create_login_link(connection, name, hours, "password")
-    signed = Sessions(house.vault.derive("web session")).sign_link(token)
+    signed = Sessions(house.vault.derive_all("web session")).sign_link(token)
     url = f"{_address(house)}/hub/welcome/{signed}"
     if json:
         output.document({"name": name, "username": username, "url": url, "hours": hours})

@@ -13,7 +13,7 @@ from adlab.hub.authenticator import in_store, person_of_link
 from adlab.hub.plan import read_plan
 from adlab.storage import passwords
 from adlab.storage.passwords import Known
-from adlab.vault import link_signer, read_link
+from adlab.vault import link_signer, read_link, signing_keys
 
 _TOKEN = re.compile(r"(/hub/(?:link|welcome)/)[^/?]+")
 _USED = "This link has been used or has expired. Ask the agency for a new one."
@@ -29,7 +29,7 @@ def landing(handler: Any) -> str:
 
 def token_of(text: str) -> str | None:
     """The token of a signed link; None when it is forged or too old."""
-    return read_link(link_signer(bytes.fromhex(read_plan().session_key)), text)
+    return read_link(link_signer(signing_keys(read_plan().session_key)), text)
 
 
 class Door(BaseHandler):  # type: ignore[misc]  # jupyterhub is not followed

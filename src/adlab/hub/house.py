@@ -81,7 +81,7 @@ def plan_house(
     boards, web, hub, api = (free_port() for _ in range(4))
     folder = runtime.home / "hub"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    session_key = runtime.vault.derive("web session")
+    session_key = runtime.vault.derive_all("web session")
     plan = Plan(
         bind_url=f"http://{host}:{port}/", public_url=address, hub_port=hub,
         proxy_api_url=f"http://127.0.0.1:{api}", proxy_token=secrets.token_hex(32),

@@ -43,7 +43,7 @@ def make_app(config: WebConfig) -> FastAPI:
     app.state.sessions = sessions
     app.state.viewers = viewers
     app.state.login = (
-        HubLogin(HubIdentity(sessions.key), viewers)
+        HubLogin(HubIdentity(sessions.keys), viewers)
         if config.behind_hub
         else LinkLogin(sessions, viewers)
     )

@@ -104,7 +104,7 @@ def make_guard(config: WebConfig, sessions: Sessions, viewers: Viewers) -> Any:
     from adlab.web.hub import HubIdentity
     from adlab.web.hub_guard import HubGuard
 
-    return HubGuard(sessions, viewers, HubIdentity(sessions.key))
+    return HubGuard(sessions, viewers, HubIdentity(sessions.keys))
 
 
 def derived_key(secret: bytes) -> str:

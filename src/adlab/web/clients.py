@@ -88,9 +88,8 @@ async def _posted(request: Request, work: Any) -> Response:
         refused = _operators_only(caller)
         if refused is not None:
             return refused
-        key = request.app.state.sessions.key
         try:
-            forms.check_form(request, given, key, caller.session)
+            forms.check_form(request, given, request.app.state.sessions.keys, caller.session)
         except forms.ForeignFormError:
             return _foreign(request)
         answer: Response = work(caller, given)

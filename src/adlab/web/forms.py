@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
@@ -45,8 +46,20 @@ async def read_form(request: Request) -> dict[str, str]:
     return {k: v[-1].strip() for k, v in pairs.items()}
 
 
-def check_form(request: Request, given: dict[str, str], key: bytes, session: Session) -> None:
+def check_form(
+    request: Request, given: dict[str, str], keys: Sequence[bytes], session: Session
+) -> None:
     """Refuse a form that another site, or another session's page, has sent.
+
+    Raises:
+        ForeignFormError: If so.
+    """
+    check_origin(request)
+    check_token(given, [form_token(key, session) for key in keys])
+
+
+def check_origin(request: Request) -> None:
+    """Refuse what another site's page has sent.
 
     Raises:
         ForeignFormError: If so.
@@ -55,8 +68,16 @@ def check_form(request: Request, given: dict[str, str], key: bytes, session: Ses
     origin = request.headers.get("origin")
     if site != "same-origin" or (origin is not None and not _is_ours(request, origin)):
         raise ForeignFormError
+
+
+def check_token(given: dict[str, str], fitting: Sequence[str]) -> None:
+    """Refuse a form that carries none of these tokens.
+
+    Raises:
+        ForeignFormError: If so.
+    """
     offered = given.get(FIELD, "").encode()
-    if not hmac.compare_digest(offered, form_token(key, session).encode()):
+    if not any(hmac.compare_digest(offered, token.encode()) for token in fitting):
         raise ForeignFormError
 
 

@@ -13,12 +13,12 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from adlab.core.errors import AccessDeniedError, HubUnavailableError
 from adlab.web.sessions import ABSOLUTE_SECONDS, safe_next
@@ -54,19 +54,26 @@ class HubIdentity:
     """Logs people in through the hub.
 
     Args:
-        key: Secret of the installation; cookies are sealed with a key derived from it.
+        key: Secret of the installation, or several with the newest first; cookies are sealed with
+            a key derived from it.
         hub: A `HubOAuth`; made from the JUPYTERHUB_… variables when omitted.
         clock: Epoch seconds; tests move it.
     """
 
-    def __init__(self, key: bytes, hub: Any = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        key: bytes | Sequence[bytes],
+        hub: Any = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         if hub is None:
             from jupyterhub.services.auth import HubOAuth
 
             hub = HubOAuth()
         self._hub = hub
         self._clock = clock
-        self._fernet = Fernet(_derive(key, hub.oauth_client_id))
+        keys = [key] if isinstance(key, bytes) else list(key)
+        self._fernet = MultiFernet([Fernet(_derive(k, hub.oauth_client_id)) for k in keys])
         self._needed = set(hub.access_scopes)
         # Reason: the hub's own client keeps one connection pool a loop; this is the only loop.
         self._loop = asyncio.new_event_loop()

@@ -16,7 +16,7 @@ from itsdangerous import BadSignature
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from adlab.core.errors import SettingsError
-from adlab.vault import Signer, link_signer, read_link
+from adlab.vault import Signer, link_signer, read_link, signing_keys
 
 COOKIE = "adlab_session"
 ABSOLUTE_SECONDS = 12 * 3600
@@ -51,7 +51,8 @@ class Sessions:
     """Writes and reads the cookie.
 
     Args:
-        key: Hex text of at least 16 bytes; every process of the installation has the same.
+        key: Hex text of at least 16 bytes; every process of the installation has the same. Several
+            with commas between while keys change: the first signs, each is believed.
         clock: Epoch seconds; tests move it.
 
     Raises:
@@ -60,19 +61,18 @@ class Sessions:
 
     def __init__(self, key: str, clock: Callable[[], float] = time.time) -> None:
         try:
-            secret = bytes.fromhex(key)
+            secret = signing_keys(key)
         except ValueError:
-            secret = b""
-        if len(secret) < 16:
             raise SettingsError(
                 "ADLAB_WEB__SESSION_KEY must be hex text of at least 16 bytes.",
                 'Make one: python -c "import secrets; print(secrets.token_hex(32))"',
-            )
+            ) from None
         self._clock = clock
         self._cookie = Signer(secret, "adlab cookie", clock)
         self._visit = Signer(secret, "adlab visit", clock)
         self._link = link_signer(secret, clock)
-        self.key = secret
+        self.keys = secret
+        self.key = secret[0]
 
     def now(self) -> float:
         """Epoch seconds."""
