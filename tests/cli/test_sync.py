@@ -57,6 +57,32 @@ def test_one_client_or_account_may_be_named(
     assert adlab("sync", *QUICK, *which, "--json").json["accounts"] == accounts
 
 
+def test_breakdowns_and_the_catalogue_come_only_when_asked(
+    adlab: Adlab, connected: Simulator
+) -> None:
+    connected.control("DELETE", "/__calls")
+    plain = adlab("sync", *QUICK, "--json").json
+    more = adlab("sync", *QUICK, "--breakdown", "age_gender", "--hourly", "--catalogue", "--json")
+    assert more.code == 0
+    assert more.json["calls"] > plain["calls"]
+    assert more.json["rows"] > 100
+    assert (more.json["accounts"], more.json["warnings"]) == (1, [])
+    assert adlab("sync", *QUICK, "--json").json["calls"] == plain["calls"]
+
+
+def test_what_meta_does_not_serve_is_a_warning_and_code_0(
+    adlab: Adlab, connected: Simulator
+) -> None:
+    connected.control(
+        "POST", "/__faults",
+        {"kind": "error", "match": "act_1001/adspixels", "count": None,
+         "params": {"code": 200, "message": "No pixels for you."}},
+    )  # fmt: skip
+    done = adlab("sync", *QUICK, "--catalogue", "--json")
+    assert done.code == 0
+    assert done.json["warnings"] == ["act_1001: pixels is not served: No pixels for you."]
+
+
 def test_a_failing_account_is_code_1_and_the_other_goes_on(adlab: Adlab, both: Simulator) -> None:
     both.control("POST", "/__faults", {"kind": "error", "match": "act_1002/insights",
                                        "count": None, "params": {"code": 3, "message": "No."}})  # fmt: skip
@@ -86,6 +112,12 @@ def test_a_dead_token_is_code_1_and_marked_for_people(adlab: Adlab, both: Simula
     ("arguments", "told"),
     [
         (["--since", "yesterday"], "--since 'yesterday' is not a day"),
+        (["--breakdown", "mood"], "there is no breakdown 'mood'; there are age_gender"),
+        (["--breakdown-level", "ad"], "--breakdown-level needs --breakdown"),
+        (
+            ["--breakdown", "image_asset", "--breakdown-level", "account"],
+            "image_asset at campaign, adset, ad, not at account",
+        ),
         (["--until", "12.11.2026"], "--until '12.11.2026' is not a day"),
         (["--since", "2026-11-12", "--until", "2026-11-10"], "is after --until"),
         (["--levels", "adgroup"], "there is no level 'adgroup'"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from adlab.core.entities import Level, parse_public_id, public_id
 from adlab.core.money import meta_offset
 from adlab.core.periods import RESTATEMENT_DAYS, today_in
+from adlab.workbench import catalogue
 
 if TYPE_CHECKING:
     from adlab.stats.comparison import ArmComparison
@@ -99,20 +100,28 @@ class Client:
         return self._lab.insights(self.slug, **asked)
 
     def accounts(self) -> pd.DataFrame:
-        """Ad accounts, indexed by `account_id`: name, currency, timezone, status, source."""
-        frame = self._lab.reader.frame("read_accounts", client_ids=[self.client_id])
-        return pd.DataFrame(
+        """Ad accounts and their billing.
+
+        Returns:
+            Indexed by `account_id`: name, currency, timezone, status, source, spend_cap (NaN: no
+            cap), amount_spent, balance, min_daily_budget (major units of the account's currency),
+            prepay, disable_reason (Meta's number; 0 is none) and capabilities.
+        """
+        rows = self._lab.reader.rows("read_accounts", client_ids=[self.client_id])
+        frame = pd.DataFrame(
             {
-                "name": frame["name"].to_numpy(),
-                "currency": frame["currency"].to_numpy(),
-                "timezone": frame["timezone"].to_numpy(),
+                "name": [r["name"] for r in rows],
+                "currency": [r["currency"] for r in rows],
+                "timezone": [r["timezone"] for r in rows],
                 "status": [
-                    _ACCOUNT_STATUS.get(s, _NO_ACCOUNT_STATUS) for s in frame["account_status"]
+                    _ACCOUNT_STATUS.get(r["account_status"], _NO_ACCOUNT_STATUS) for r in rows
                 ],
-                "source": frame["source"].to_numpy(),
+                "source": [r["source"] for r in rows],
             },
-            index=pd.Index([public_id(i) for i in frame["account_id"]], name="account_id"),
+            index=pd.Index([public_id(r["account_id"]) for r in rows], name="account_id"),
         )
+        catalogue.add_account_money(frame, rows)
+        return frame
 
     def campaigns(self, effective_status: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Campaigns, indexed by `campaign_id`; budgets in major units of the account's currency."""
@@ -127,8 +136,85 @@ class Client:
         return self._objects(Level.AD, effective_status)
 
     def creatives(self) -> pd.DataFrame:
-        """Creatives, indexed by `creative_id`."""
-        return self._objects(Level.CREATIVE, None)
+        """Creatives, indexed by `creative_id`.
+
+        With name, status, texts, image_hash or video_id and, after `adlab sync --catalogue`,
+        object_story_spec and asset_feed_spec. `thumbnail_url` is signed and expires.
+        """
+        return catalogue.creatives(self._lab, self)
+
+    def audiences(self) -> pd.DataFrame:
+        """Custom audiences, indexed by `audience_id`: name, subtype, size bounds, statuses.
+
+        Metadata only: members are never read. NaN bounds: too small for Meta to tell.
+        """
+        return catalogue.audiences(self._lab, self)
+
+    def activities(
+        self,
+        last: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        event_type: str | None = None,
+    ) -> pd.DataFrame:
+        """Changes made by anybody, newest first.
+
+        Args:
+            last: A period that ends today; `30d` when neither it nor `since` is given.
+            since: First day, of the timezone of the client's first account; with `until`.
+            until: Last day, included.
+            event_type: Only this type, such as `update_campaign_budget`.
+
+        Returns:
+            Indexed by `happened_at` (aware UTC): event_type, event, object_type, object_id,
+            object_name, old, new (as Meta wrote them; budgets in offset units), actor_name.
+        """
+        return catalogue.activities(self._lab, self, last, since, until, event_type)
+
+    def studies(self) -> pd.DataFrame:
+        """Split tests, one row a cell, indexed by `study_id`: times, share and what lies in it."""
+        return catalogue.studies(self._lab, self)
+
+    def recommendations(self) -> pd.DataFrame:
+        """What Meta advises now, indexed by its signature: type, message, object_ids."""
+        return catalogue.recommendations(self._lab, self)
+
+    def issues(self) -> pd.DataFrame:
+        """What Meta says is wrong with objects, indexed by `object_id`.
+
+        With level, name, source (`issue`, `delivery check`, `review`), code, summary and message.
+        """
+        return catalogue.issues(self._lab, self)
+
+    def pixels(self) -> pd.DataFrame:
+        """Pixels and their health, indexed by `pixel_id`.
+
+        With name, last_fired_at (aware UTC), silent_hours, unavailable, events_24h and by_event.
+        """
+        return catalogue.pixels(self._lab, self)
+
+    def pixel_events(
+        self,
+        last: str | None = "7d",
+        since: date | str | None = None,
+        until: date | str | None = None,
+        by: str = "day",
+    ) -> pd.DataFrame:
+        """Events that pixels received.
+
+        Args:
+            last: A period that ends today.
+            since: First day, account-local; with `until`, and `last=None`.
+            until: Last day, included.
+            by: `day` or `hour`, of the timezone in `.attrs["timezone"]`.
+
+        Returns:
+            Indexed by day or hour and `pixel_id`; one column an event.
+
+        Raises:
+            ValueError: If the period or `by` is malformed.
+        """
+        return catalogue.pixel_events(self._lab, self, last, since, until, by)
 
     def history(self, level: str, id: str | int) -> pd.DataFrame:
         """How an object changed.
