@@ -12,6 +12,7 @@ from datetime import timedelta
 from math import ceil
 from typing import Literal
 
+from adlab.core.breakdowns import BREAKDOWNS
 from adlab.core.entities import Level
 from adlab.core.quota import FULL, LIMITED, SCORE, SLOW_FROM_PERCENT, STOPS
 
@@ -26,11 +27,7 @@ _REPORT_CALLS = 10  # one to ask for it, about nine to look whether it is done
 _OBJECTS_A_PAGE = 500
 _DAYS_A_MONTH = 30.44
 _BACKFILL_SLICE_DAYS = 30
-# Rows an object and day has under a breakdown; typical, to the safe side.
-BREAKDOWN_ROWS = {
-    "age": 7, "gender": 3, "age_gender": 18, "country": 8, "region": 30, "hour": 24,
-    "publisher_platform": 4, "platform_position": 20, "device_platform": 4, "impression_device": 8,
-}  # fmt: skip
+# Rows an object and day of a breakdown whose usual number is not known.
 _OTHER_BREAKDOWN_ROWS = 20
 
 
@@ -197,7 +194,12 @@ def _questions(wanted: Wanted, with_breakdowns: bool) -> Iterable[int]:
     if with_breakdowns:
         deepest = max(wanted.levels, key=lambda name: Level.parse(name))
         for name in wanted.breakdowns:
-            yield wanted.rows_a_day(deepest) * BREAKDOWN_ROWS.get(name, _OTHER_BREAKDOWN_ROWS)
+            yield wanted.rows_a_day(deepest) * _breakdown_rows(name)
+
+
+def _breakdown_rows(name: str) -> int:
+    known = BREAKDOWNS.get(name)
+    return known.values if known is not None else _OTHER_BREAKDOWN_ROWS
 
 
 def _calls(rows: int, page_size: int) -> int:
@@ -268,9 +270,7 @@ def _drops(wanted: Wanted, tier: Tier) -> tuple[tuple[str, ...], Wanted]:
 
 
 def _lesser(wanted: Wanted) -> Iterable[tuple[str, Wanted]]:
-    heaviest = sorted(
-        wanted.breakdowns, key=lambda b: -BREAKDOWN_ROWS.get(b, _OTHER_BREAKDOWN_ROWS)
-    )
+    heaviest = sorted(wanted.breakdowns, key=lambda name: -_breakdown_rows(name))
     for name in heaviest:
         wanted = replace(wanted, breakdowns=tuple(b for b in wanted.breakdowns if b != name))
         yield f"breakdown {name}", wanted
