@@ -11,14 +11,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import chain, islice
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Engine
-
-from adlab.core.entities import AccountId, Level, LevelName, parse_account_id
+from adlab.core.entities import AccountId, Level, parse_account_id
 from adlab.core.errors import (
     AdlabError,
     AuthorizationError,
@@ -29,13 +27,16 @@ from adlab.core.errors import (
     UnknownObjectError,
 )
 from adlab.core.periods import RESTATEMENT_DAYS, TOTALS_MONTHS, DateRange, months_back, today_in
-from adlab.core.quota import Priority
 from adlab.meta.client import GraphClient
 from adlab.meta.insights import ASYNC_FROM_ROWS, InsightsReader
 from adlab.meta.objects import fetch_account, fetch_objects
 from adlab.services import quota_memory
 from adlab.services.quota_reports import SLICES_AHEAD, ReadAhead
 from adlab.services.slices import cut
+from adlab.services.sync_run import IngestParts as IngestParts
+from adlab.services.sync_run import SliceDone as SliceDone
+from adlab.services.sync_run import SyncReport as SyncReport
+from adlab.services.sync_run import SyncRequest as SyncRequest
 from adlab.storage import connections, objects, sync_state
 from adlab.storage.clients import load_client
 from adlab.storage.engine import transaction
@@ -48,94 +49,6 @@ FIRST_LOAD_DAYS = 90
 LARGE_LOAD_ROWS = 5_000
 # Reason: expected rows of a slice before any object of the account is known.
 _UNKNOWN_OBJECTS = 50
-
-
-@dataclass(frozen=True)
-class SyncRequest:
-    """What to refresh.
-
-    Attributes:
-        client: Slug, or None for all clients.
-        account: Account id, or None for all accounts.
-        since: First day; None picks per account: 28 days before what is covered, or 90 days.
-        until: Last day; None is the account's current day.
-        levels: Which levels of insights.
-        days_by_level: For some levels, at most this many newest days.
-        with_objects: Whether to refresh campaigns, ad sets and ads first.
-    """
-
-    client: str | None = None
-    account: str | None = None
-    since: date | None = None
-    until: date | None = None
-    levels: tuple[LevelName, ...] = ("account", "campaign", "adset", "ad")
-    days_by_level: tuple[tuple[LevelName, int], ...] = ()
-    with_objects: bool = True
-
-
-@dataclass(frozen=True)
-class SliceDone:
-    """One committed slice, for progress bars."""
-
-    client: str
-    account_id: int
-    level: str
-    period: DateRange
-    rows: int
-    changed: int
-
-
-@dataclass
-class SyncReport:
-    """What a run did.
-
-    Attributes:
-        rows: Rows received; `changed` of them were new or different.
-        calls: Requests to the Graph API.
-        seconds: Wall time.
-        skipped: Slices an interrupted run had committed already.
-        quota_percent: Tightest meter seen.
-        failures: Per account and level, what went wrong.
-        warnings: What a person should know, such as days that are in the store twice.
-    """
-
-    rows: int = 0
-    changed: int = 0
-    objects: int = 0
-    calls: int = 0
-    seconds: float = 0.0
-    slices: int = 0
-    skipped: int = 0
-    accounts: int = 0
-    quota_percent: float = 0.0
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything asked is committed."""
-        return not self.failures
-
-
-@dataclass
-class IngestParts:
-    """What ingestion needs; built by `runtime`.
-
-    Attributes:
-        engine: The owner's engine.
-        open_client: Makes a signed client for a sealed token of a tenant.
-        tell: Tells open pages that a tenant's data changed; never raises.
-        now: Current aware time.
-        concurrency: Slices read side by side.
-        priority: How urgent this run is beside others: live numbers, a report, a back-fill.
-    """
-
-    engine: Engine
-    open_client: Callable[[bytes, int], GraphClient]
-    tell: Callable[[int, dict[str, Any]], object]
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    concurrency: int = 4
-    priority: Priority = "live"
 
 
 @dataclass
@@ -190,7 +103,7 @@ def refresh(
     report = SyncReport()
     with transaction(parts.engine) as connection:
         rows = _accounts(connection, request)
-        run_id, done = sync_state.start_run(connection, _question(request))
+        run_id, done = sync_state.start_run(connection, _question(request), request.resume)
     works: list[_AccountWork] = []
     try:
         for row in rows:
@@ -287,12 +200,13 @@ def _refresh_account(
     """Read the account itself and, when asked, its objects down to the deepest level asked."""
     deepest = max(Level.parse(name) for name in request.levels)
     try:
-        info = fetch_account(work.client, work.account_id)
-        work.today, work.timezone = today_in(info.timezone, parts.now()), info.timezone
-        with transaction(parts.engine) as connection:
-            objects.store_account(
-                connection, info, work.client_id, connection_id=work.connection_id
-            )
+        if request.with_account:
+            info = fetch_account(work.client, work.account_id)
+            work.today, work.timezone = today_in(info.timezone, parts.now()), info.timezone
+            with transaction(parts.engine) as connection:
+                objects.store_account(
+                    connection, info, work.client_id, connection_id=work.connection_id
+                )
         for level in (Level.CAMPAIGN, Level.AD_SET, Level.AD):
             if request.with_objects and level <= deepest:
                 _refresh_objects(parts, work, level, report)

@@ -82,8 +82,15 @@ def store_failure(
     )
 
 
-def start_run(connection: Connection, asked: Mapping[str, Any]) -> tuple[int, set[SliceKey]]:
+def start_run(
+    connection: Connection, asked: Mapping[str, Any], resume: bool = True
+) -> tuple[int, set[SliceKey]]:
     """Open a run, taking over what an unfinished run of the same question had committed.
+
+    Args:
+        connection: An operator's transaction.
+        asked: The question.
+        resume: False to take nothing over.
 
     Returns:
         The run's id, and the slices that need not be read again.
@@ -91,7 +98,7 @@ def start_run(connection: Connection, asked: Mapping[str, Any]) -> tuple[int, se
     question = json.dumps(asked, sort_keys=True, default=str)
     done: set[SliceKey] = set()
     old = connection.execute(statement("sync_run_unfinished"), {"asked": question}).first()
-    if old is not None and old.outcome != "done":
+    if resume and old is not None and old.outcome != "done":
         rows = connection.execute(statement("sync_slices_of"), {"run_id": old.run_id})
         done = {(r.account_id, r.level, r.since, r.until) for r in rows}
     run_id: int | None = connection.scalar(statement("sync_run_start"), {"asked": question})

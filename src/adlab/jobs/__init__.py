@@ -1,0 +1,1 @@
+"""The worker: what is due is queued by one leader and done by every worker."""
