@@ -17,6 +17,7 @@ from typing import Any
 from adlab.simulator import audience, thresholds
 from adlab.simulator.async_jobs import ReportRuns
 from adlab.simulator.batch import run_batch
+from adlab.simulator.capi import EventsOffice
 from adlab.simulator.changes import Changes
 from adlab.simulator.clock import SimulatorClock
 from adlab.simulator.errors import GraphError, bad_token, invalid_parameter, trace_id
@@ -84,7 +85,8 @@ class Graph:
         self.revoked: set[str] = set()
         self.library = Library(world)
         self.changes = Changes(settings, self.webhooks.tell)
-        side = SideReads(self.library, settings, lambda dataset: ())
+        self.events = EventsOffice()
+        side = SideReads(self.library, settings, self.events.counted)
         self.desk = WriteDesk(self.changes, self.library, settings)
         self._monotonic = monotonic
         self.router = Router(
@@ -228,6 +230,10 @@ class Graph:
             return self._me(request, grant, parts[1:], now)
         if parts == [APP_ID, "subscriptions"]:
             return json_response(self.webhooks.app_subscriptions(request, grant))
+        if parts == ["dataset_quality"] and request.method == "GET":
+            dataset = request.params.get("dataset_id", "")
+            self.router.find(dataset, grant, now)
+            return json_response(self.events.quality(request, now))
         if parts == ["search"] and request.method == "GET":
             return json_response(audience.search(request))
         return self._object(request, grant, parts, now, headers)
@@ -278,14 +284,18 @@ class Graph:
             raise GraphError(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
         edge = parts[1] if len(parts) == 2 else ""
         number = target.account.profile.number
-        if request.method != "GET" and edge != "insights":
+        takes_events = target.level == "pixel" and edge == "events"
+        if request.method != "GET" and edge != "insights" and not takes_events:
             grant.require("ads_management")
             self.quota.pace(number, self._monotonic())
         use = "ads_insights" if edge == "insights" or target.run is not None else "ads_management"
         active = self.router.active_ads(target.account, now)
-        self.quota.bill(number, use, now, active, 1 if request.method == "GET" else 3)
+        is_light = request.method == "GET" or takes_events
+        self.quota.bill(number, use, now, active, 1 if is_light else 3)
         headers.update(self.quota.headers(number, use, now, active))
         try:
+            if takes_events:
+                return json_response(self.events.receive(request, parts[0], now))
             own = self._subscription_edge(request, target, edge, now)
             if own is not None:
                 return json_response(own)
@@ -346,6 +356,7 @@ class Graph:
         self.desk.rules.reset()
         self.webhooks.reset()
         self.revoked.clear()
+        self.events.clear()
         self.faults.clear()
         self.quota.reset()
         self.runs.reset()

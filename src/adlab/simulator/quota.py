@@ -44,6 +44,7 @@ class QuotaOffice:
         self._calls: defaultdict[tuple[int, str], deque[float]] = defaultdict(deque)
         self._errors: defaultdict[int, deque[float]] = defaultdict(deque)
         self._writes: defaultdict[int, deque[float]] = defaultdict(deque)
+        self._app: defaultdict[str, deque[float]] = defaultdict(deque)
         self._answers = 0
 
     def reset(self) -> None:
@@ -52,6 +53,7 @@ class QuotaOffice:
         self._calls.clear()
         self._errors.clear()
         self._writes.clear()
+        self._app.clear()
 
     def bill(self, account: int, use: str, now: float, active_ads: int, points: int = 1) -> None:
         """Count a call of an account.
@@ -66,6 +68,7 @@ class QuotaOffice:
         Raises:
             GraphError: 17/2446079, 80000 or 80004 when a limit is enforced and reached.
         """
+        self._bill_app(use, now)
         calls = self._calls[account, use]
         while calls and calls[0] <= now - _HOUR:
             calls.popleft()
@@ -78,7 +81,8 @@ class QuotaOffice:
         if self._settings.quota == "off":
             return
         limit = self._limit(account, use, now, active_ads)
-        if len(calls) > limit:
+        cputime = len(calls) * self._settings.cputime_percent_per_call
+        if len(calls) > limit or cputime > 100:
             raise self._hourly_error(account, use, now, limit)
         if now < bucket.blocked_until or bucket.score > top:
             bucket.blocked_until = max(bucket.blocked_until, now + block)
@@ -91,6 +95,36 @@ class QuotaOffice:
                 "ad-account. Wait a bit and try again.",
                 headers=self.headers(account, use, now, active_ads, always=True),
             )
+
+    def _bill_app(self, use: str, now: float) -> None:
+        """Count a call of the whole app.
+
+        Raises:
+            GraphError: 4, or 4/1504022 for insights, above the app's hourly calls.
+        """
+        most_calls = self._settings.app_calls_per_hour
+        meters: list[tuple[str, int, int | None]] = [("all", most_calls, None)]
+        if use == "ads_insights":
+            meters.append(("insights", self._settings.app_insights_calls_per_hour, 1504022))
+        for name, most, subcode in meters:
+            made = self._app[name]
+            while made and made[0] <= now - _HOUR:
+                made.popleft()
+            made.append(now)
+            if most and len(made) > most:
+                raise GraphError(
+                    4,
+                    "(#4) Application request limit reached",
+                    subcode=subcode,
+                    status=403,
+                    is_transient=True,
+                    headers={"x-app-usage": self._app_usage()},
+                )
+
+    def _app_usage(self) -> str:
+        most = self._settings.app_calls_per_hour
+        percent = int(100 * len(self._app["all"]) / most) if most else 1
+        return json.dumps({"call_count": percent, "total_cputime": 0, "total_time": 1})
 
     def pace(self, account: int, seconds: float) -> None:
         """Count a write of an account.
@@ -158,15 +192,17 @@ class QuotaOffice:
             size = limit if limit and kind == use else self._limit(account, kind, now, active_ads)
             calls = self._calls[account, kind]
             percent = int(100 * len(calls) / size)
+            per_call = self._settings.cputime_percent_per_call
+            cputime = int(len(calls) * per_call) if per_call else percent // 3
             wait = 0
-            if percent > 100 and calls and self._settings.quota != "off":
-                place = min(int(len(calls) - size), len(calls) - 1)
+            if max(percent, cputime) > 100 and calls and self._settings.quota != "off":
+                place = min(max(int(len(calls) - size), 0), len(calls) - 1)
                 wait = max(ceil((calls[place] + _HOUR - now) / 60), 1)
             entries.append(
                 {
                     "type": kind,
                     "call_count": percent,
-                    "total_cputime": percent // 3,
+                    "total_cputime": cputime,
                     "total_time": percent // 3,
                     "estimated_time_to_regain_access": wait,
                     "ads_api_access_tier": tier,
@@ -184,7 +220,7 @@ class QuotaOffice:
                     "ads_api_access_tier": tier,
                 }
             ),
-            "x-app-usage": '{"call_count":1,"total_cputime":0,"total_time":1}',
+            "x-app-usage": self._app_usage(),
         }
         if use == "ads_insights":
             made["x-fb-ads-insights-throttle"] = json.dumps(

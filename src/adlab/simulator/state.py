@@ -14,6 +14,9 @@ class Settings:
     Attributes:
         quota: `off`, `limited` or `full` access tier.
         quota_scale: Factor on the hourly business-use-case quotas.
+        app_calls_per_hour: Calls of the whole app before code 4; on top of `quota`.
+        app_insights_calls_per_hour: Insights calls of the whole app before 4/1504022.
+        cputime_percent_per_call: What a call adds to `total_cputime`; above 100 it is refused.
         version_policy: What an old version gets: `error` (2635) or `upgrade` (warning header).
         require_appsecret_proof: Whether calls without a proof are refused.
         latency_ms: Added to every Graph answer.
@@ -44,6 +47,9 @@ class Settings:
 
     quota: str = "off"
     quota_scale: float = 1.0
+    app_calls_per_hour: int = 0
+    app_insights_calls_per_hour: int = 0
+    cputime_percent_per_call: float = 0.0
     version_policy: str = "error"
     require_appsecret_proof: bool = False
     latency_ms: float = 0.0

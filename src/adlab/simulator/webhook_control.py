@@ -1,4 +1,4 @@
-"""Control calls of webhooks and callbacks: send now, send wrongly, look at what was sent."""
+"""Control calls of webhooks, callbacks and events: send now, send wrongly, look at both ways."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _json(data: Any, status: int = 200) -> Response:
 
 
 class WebhookControl:
-    """Answers ``/__webhooks`` and ``/__callbacks``.
+    """Answers ``/__webhooks``, ``/__callbacks`` and ``/__events``.
 
     Args:
         graph: The simulated API.
@@ -54,6 +54,7 @@ class WebhookControl:
         return [
             Route("/__webhooks", self.webhooks, methods=["GET", "POST", "DELETE"]),
             Route("/__callbacks", self.callbacks, methods=["POST"]),
+            Route("/__events", self.events, methods=["GET", "POST", "DELETE"]),
         ]
 
     async def webhooks(self, request: Request) -> Response:
@@ -186,6 +187,22 @@ class WebhookControl:
         if row["event_type"] != "OBJECT_CREATED":
             found |= {"field": row["field"], "current_value": str(row.get("value", 1))}
         return found
+
+    async def events(self, request: Request) -> Response:
+        """List events received by the Conversions API; POST adds one seen in a browser."""
+        graph, params = self._graph, request.query_params
+        if request.method == "DELETE":
+            graph.events.clear()
+        try:
+            if request.method == "POST":
+                body = orjson.loads(await request.body())
+                dataset, name = str(body["dataset"]), str(body["event_name"])
+                now = graph.clock.now()
+                graph.events.seen_in_browser(dataset, name, str(body["event_id"]), now)
+            limit = int(params.get("limit", "100"))
+        except (ValueError, TypeError, KeyError) as problem:
+            return _json({"error": f"missing or wrong: {problem}"}, 400)
+        return _json(graph.events.listed(params.get("dataset"), limit))
 
     async def callbacks(self, request: Request) -> Response:
         """Post a `signed_request` for deauthorization or data deletion to an address."""
