@@ -25,6 +25,7 @@ from adlab.core.periods import today_in
 from adlab.meta.client import GraphClient
 from adlab.meta.insights import InsightsReader
 from adlab.services.ingest import IngestParts, SyncReport
+from adlab.services.quota_memory import open_reader
 from adlab.storage import connections, objects
 from adlab.storage.breakdowns import store_trouble
 from adlab.storage.clients import load_client
@@ -104,9 +105,12 @@ def _open(parts: IngestParts, row: dict[str, Any], report: SyncReport) -> OpenAc
         report.failures.append((name, str(error)))
         return None
     account_id = AccountId(row["account_id"])
+    reader = open_reader(
+        parts.engine, client, account_id, row["client_id"], parts.priority, parts.now()
+    )
     return OpenAccount(
         account_id, row["client_id"], row["slug"], row["connection_id"], row["currency"], client,
-        today_in(row["timezone"], parts.now()), InsightsReader(client, account_id),
+        today_in(row["timezone"], parts.now()), reader,
     )  # fmt: skip
 
 
