@@ -17,13 +17,16 @@ Answer = Callable[[str, str, dict[str, str], str], GraphResponse]
 """Answers one item: method, path (perhaps with version), parameters, token."""
 
 
-def run_batch(request: GraphRequest, answer: Answer, *, null_items: int = 0) -> list[Any]:
+def run_batch(
+    request: GraphRequest, answer: Answer, *, null_items: int = 0, largest: int = LARGEST_BATCH
+) -> list[Any]:
     """Run a batch.
 
     Args:
         request: Carries `batch`, and the token for items without their own.
         answer: Answers one item.
         null_items: How many items at the end come back as null, as if time had run out.
+        largest: How many items there may be.
 
     Raises:
         GraphError: If the batch as a whole is wrong.
@@ -31,9 +34,9 @@ def run_batch(request: GraphRequest, answer: Answer, *, null_items: int = 0) -> 
     items = request.json("batch")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise invalid_parameter("Param batch must be an array of objects")
-    if len(items) > LARGEST_BATCH:
+    if len(items) > largest:
         raise GraphError(
-            100, f"(#100) Too many requests in batch message. Maximum batch size is {LARGEST_BATCH}"
+            100, f"(#100) Too many requests in batch message. Maximum batch size is {largest}"
         )
     results: list[Any] = []
     named: dict[str, Any] = {}

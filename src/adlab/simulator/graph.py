@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adlab.simulator import audience, thresholds
+from adlab.simulator import async_writes, audience, thresholds
 from adlab.simulator.async_jobs import ReportRuns
+from adlab.simulator.async_writes import AsyncWrites
 from adlab.simulator.batch import run_batch
 from adlab.simulator.capi import EventsOffice
 from adlab.simulator.changes import Changes
@@ -87,6 +88,7 @@ class Graph:
         self.changes = Changes(settings, self.webhooks.tell)
         self.events = EventsOffice()
         side = SideReads(self.library, settings, self.events.counted)
+        self.async_writes = AsyncWrites(self.library, settings, self._later, self.webhooks.tell)
         self.desk = WriteDesk(self.changes, self.library, settings)
         self._monotonic = monotonic
         self.router = Router(
@@ -279,6 +281,7 @@ class Graph:
         headers: dict[str, str],
     ) -> GraphResponse:
         grant.require("ads_read", "ads_management")
+        self.async_writes.run_due(now)
         target = self.router.find(parts[0], grant, now)
         if len(parts) > 2:
             raise GraphError(2500, f"Unknown path components: /{'/'.join(parts[1:])}")
@@ -305,10 +308,19 @@ class Graph:
                 self.quota.note_error(number, now)
             raise
 
+    def _later(self, method: str, path: str, params: dict[str, str], token: str) -> GraphResponse:
+        """Carry out one request of an asynchronous set."""
+        full = path if _VERSION.match(path) else f"/{CURRENT_VERSION}/{path.lstrip('/')}"
+        return self.call(method, full, params, token, "")
+
     def _subscription_edge(
         self, request: GraphRequest, target: Target, edge: str, now: float
     ) -> dict[str, Any] | None:
-        """Answer the edges by which an account and its thresholds are subscribed to."""
+        """Answer asynchronous writes, and the edges by which an account is subscribed to."""
+        if target.level == "account" and edge in async_writes.EDGES and request.method == "POST":
+            return self.async_writes.make(request, target.account, edge, now)
+        if target.thing is not None and target.level == "async_set" and request.method == "DELETE":
+            return self.async_writes.cancel(target.thing)
         if target.level == "account" and edge == "subscribed_apps":
             return self.webhooks.installs(request, target.account)
         if target.level == "account" and edge == "subscriptions":
@@ -355,6 +367,7 @@ class Graph:
         self.library.reset()
         self.desk.rules.reset()
         self.webhooks.reset()
+        self.async_writes.reset()
         self.revoked.clear()
         self.events.clear()
         self.faults.clear()

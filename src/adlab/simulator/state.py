@@ -39,6 +39,7 @@ class Settings:
         spend_cap_changes_per_day: How often an account's cap may change before 17/1885172.
         mutations_per_second: Writes per account and real second before 613/5044001.
         copy_objects_limit: How many objects one call may copy.
+        async_write_seconds: Simulated time before a set of asynchronous writes is carried out.
         webhook_auto: Whether webhooks are sent without being told (`/__webhooks` pump).
         webhook_time_scale: Real seconds per second of the retry schedule.
         webhook_locale: Language of messages: `en_US`, `de_DE` or `ja_JP`.
@@ -72,6 +73,7 @@ class Settings:
     spend_cap_changes_per_day: int = 10
     mutations_per_second: int = 100
     copy_objects_limit: int = 20
+    async_write_seconds: float = 0.0
     webhook_auto: bool = True
     webhook_time_scale: float = 0.001
     webhook_locale: str = "en_US"
