@@ -47,6 +47,16 @@ def test_creatives_keep_their_whole_specification(agency: Agency) -> None:
     assert 0 < counts[2] < counts[0]
 
 
+def test_a_study_holds_its_cells_and_what_lies_in_them(agency: Agency) -> None:
+    _load(agency, kinds=("studies",))
+    rows = agency.rows("SELECT type, start_at < end_at, cells FROM app.study")
+    assert rows
+    for kind, in_order, cells in rows:
+        assert (kind, in_order) == ("SPLIT_TEST", True)
+        assert [c["treatment_percentage"] for c in cells] == [50, 50]
+        assert all(len(c["adset_ids"]) == 1 for c in cells)
+
+
 def test_a_change_is_kept_once_with_old_and_new_value(agency: Agency) -> None:
     _load(agency, kinds=("activities",))
     (before,) = agency.rows("SELECT count(*), min(happened_at) FROM app.activity")

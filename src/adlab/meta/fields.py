@@ -62,9 +62,10 @@ STUDY = (
     "cooldown_start_time", "observation_end_time", "confidence_level", "created_time",
     "updated_time",
 )  # fmt: skip
+# Reason: a cell holds up to 100 of each, and a nested edge gives 25 unless told.
 CELL = (
-    "id", "name", "treatment_percentage", "control_percentage", "ad_ids", "adsets{id}",
-    "campaigns{id}",
+    "id", "name", "treatment_percentage", "control_percentage", "ad_ids", "adsets.limit(100)",
+    "campaigns.limit(100)",
 )  # fmt: skip
 
 PIXEL = (

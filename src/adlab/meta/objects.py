@@ -28,6 +28,7 @@ _EDGES = {
 # Reason: object edges with nested creatives answer "reduce the amount of data" above this.
 _PAGE = 500
 _NO_FIELD = re.compile(r"nonexisting field \((\w+)\)|(\w+) is not valid for fields param")
+_PLAIN = re.compile(r"[.{]")
 _ACCOUNT_EXTRA = (
     "created_time", "business", "timezone_id", "timezone_offset_hours_utc", "user_tasks",
     "opportunity_score",
@@ -136,7 +137,7 @@ def without_missing_fields(names: Sequence[str], ask: Callable[[Sequence[str]], 
         except RejectedRequestError as error:
             match = _NO_FIELD.search(error.reason) if error.code == 100 else None
             missing = (match[1] or match[2]) if match else ""
-            kept = [n for n in left if n.split("{")[0] != missing]
+            kept = [n for n in left if _PLAIN.split(n)[0] != missing]
             if len(kept) == len(left):
                 raise
             log.warning("meta_field_missing field=%s", missing)

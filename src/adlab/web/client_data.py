@@ -195,7 +195,8 @@ def load_freshness(
         changed_at=max((s["changed_at"] for s in read if s["changed_at"]), default=None),
         settled_through=today - timedelta(days=RESTATEMENT_DAYS + 1),
         failures={names[s["account_id"]]: _plain(s) for s in states
-                  if s["status"] == "failed" and s["account_id"] in names},
+                  if s["status"] == "failed" and s["kind"] in ("objects", "insights")
+                  and s["account_id"] in names},
         loading=any(c is None for c in checked),
         accounts=len(accounts),
         last_day=newest_day(reader, [client_id]),

@@ -12,7 +12,8 @@ account AS (
          array_agg(DISTINCT timezone ORDER BY timezone) AS timezones
   FROM live GROUP BY client_id),
 look AS (
-  SELECT l.client_id, l.account_id, bool_or(s.status = 'failed') AS failed,
+  SELECT l.client_id, l.account_id,
+         bool_or(s.status = 'failed' AND s.kind IN ('objects', 'insights')) AS failed,
          max(s.checked_at) FILTER (WHERE s.kind = 'insights' AND s.since IS NOT NULL) AS checked_at
   FROM live l LEFT JOIN api.sync_state s ON s.account_id = l.account_id
   WHERE l.source = 'meta' GROUP BY l.client_id, l.account_id),
