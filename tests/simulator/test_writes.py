@@ -405,3 +405,18 @@ def test_a_batch_writes_each_item(tiny: Caller) -> None:
     assert [item["code"] for item in answer] == [200, 400, 200]
     assert tiny.get(first, fields="status")["status"] == "PAUSED"
     assert tiny.get(second, fields="status")["status"] == "DELETED"
+
+
+def test_a_lost_answer_inside_a_batch_is_an_error_of_its_item(tiny: Caller) -> None:
+    ad = ids(tiny, "ads")[0]
+    tiny.fault("lost_response", match=f"/{ad}$")
+    item = {"method": "POST", "relative_url": ad, "body": "status=PAUSED"}
+    assert tiny.post("", batch=[item]).json()[0]["code"] == 500
+    assert tiny.get(ad, fields="status")["status"] == "PAUSED"
+
+
+def test_a_renamed_account_is_renamed_in_reports(tiny: Caller) -> None:
+    write(tiny, "act_1001", name="Neuer Name")
+    assert tiny.get("act_1001", fields="name")["name"] == "Neuer Name"
+    row = tiny.rows("act_1001", TODAY, TODAY, fields="account_name,spend")[0]
+    assert row["account_name"] == "Neuer Name"

@@ -339,6 +339,9 @@ class Graph:
             has_version = _VERSION.match(path) is not None
             full = path if has_version else f"/{request.version}/{path.lstrip('/')}"
             fault = self.faults.strike(method, full) if self._strikes_items(full) else None
+            if fault is not None and fault.kind == "lost_response":
+                # Reason: an item has no connection of its own that could break.
+                fault = replace(fault, params={"how": "500"})
             response = self.call(method, full, params, token, request.base_url, fault=fault)
             return replace(
                 response,

@@ -44,11 +44,11 @@ _SHORT = ("SALES", "LEADS", "TRAFFIC", "AWARE", "ENGAGE")
 
 def name_of(account: AccountWorld, level: str, index: int) -> str:
     """Give the name of an object."""
-    if level == "account":
-        return account.profile.name
     edited = account.edits.of(level, index)
     if edited is not None and "name" in edited:
         return str(edited["name"])
+    if level == "account":
+        return account.profile.name
     key = int(account.objects(level).key[index])
     if level == "campaign":
         day = periods.day_text(int(account.campaigns.start[index]))

@@ -127,7 +127,7 @@ class RowWriter:
         if name == "account_id":
             return str(account.profile.number)
         if name == "account_name":
-            return account.profile.name
+            return naming.name_of(account, "account", 0)
         if name == "account_currency":
             return account.profile.currency
         if name in {"created_time", "updated_time"}:
