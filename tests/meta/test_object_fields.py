@@ -92,3 +92,21 @@ def test_another_refusal_is_no_reason_to_ask_for_less() -> None:
 
     with pytest.raises(RejectedRequestError):
         without_missing_fields(("id", "name"), ask)
+
+
+def test_fields_of_the_catalogue_exist_in_metas_own_package() -> None:
+    from facebook_business.adobjects.adactivity import AdActivity
+    from facebook_business.adobjects.adcreative import AdCreative
+    from facebook_business.adobjects.adspixel import AdsPixel
+    from facebook_business.adobjects.adstudy import AdStudy
+    from facebook_business.adobjects.customaudience import CustomAudience
+
+    for names, kind in (
+        (fields.CREATIVE_WHOLE, AdCreative),
+        (fields.AUDIENCE, CustomAudience),
+        (fields.STUDY, AdStudy),
+        (fields.PIXEL, AdsPixel),
+        (fields.ACTIVITY, AdActivity),
+    ):
+        known = {v for k, v in vars(kind.Field).items() if not k.startswith("_")}
+        assert set(names) <= known, kind
