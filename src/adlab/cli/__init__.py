@@ -26,6 +26,7 @@ app = typer.Typer(
 def _register() -> None:
     from adlab.cli import (
         accounts,
+        backfill,
         clients,
         demo,
         epochs,
@@ -37,6 +38,7 @@ def _register() -> None:
         servers,
         sync,
         users,
+        worker,
     )  # fmt: skip
 
     app.add_typer(clients.app, name="client")
@@ -46,7 +48,9 @@ def _register() -> None:
     app.add_typer(fx.app, name="fx")
     app.add_typer(epochs.app, name="epoch")
     app.add_typer(report.app, name="report")
+    app.add_typer(backfill.app, name="backfill")
     app.command("sync")(sync.sync)
+    app.command("worker")(worker.worker)
     app.command("match")(match.match)
     app.command("demo")(demo.demo)
     app.command("hub")(hub.hub)

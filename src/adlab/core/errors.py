@@ -21,7 +21,7 @@
         NotAdditiveError, UnknownObjectError, ImportRejectedError
       StorageError               the database or the embedded servers
         SchemaOutOfDateError, TenantError, DatabaseUnavailableError,
-        DiskFullError, EmbeddedServerError
+        DiskFullError, EmbeddedServerError, ConcurrentWriteError
       AccessDeniedError          the role may not do this
         HubUnavailableError      the login service is silent; wait
       ConflictError              it exists already, or is running already
@@ -228,6 +228,10 @@ class StorageError(AdlabError):
 
 class SchemaOutOfDateError(StorageError):
     """The database schema is older or newer than this adlab."""
+
+
+class ConcurrentWriteError(StorageError):
+    """Somebody else wrote the same rows at the same moment; doing it again helps."""
 
 
 class TenantError(StorageError):

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from sqlalchemy import Engine
 
+from adlab.services import backfill
 from adlab.services.schedule import Schedule, account_schedules, agency_schedules
 from adlab.storage import jobs
 from adlab.storage.engine import transaction
 from adlab.storage.jobs import Turn
 
 log = logging.getLogger(__name__)
+
+LOAD_AGAIN = timedelta(minutes=15)
 
 
 def trigger(schedule: Schedule) -> CronTrigger:
@@ -87,6 +90,7 @@ class Clock:
         fresh = [s for k, s in wanted.items() if self._known.get(k) != s]
         self._known = wanted
         self._catch_up(fresh, newest, now)
+        self._go_on_loading({a.account_id for a in accounts}, newest, now)
 
     def next_turns(self) -> dict[str, datetime]:
         """Per key when it comes next (aware UTC)."""
@@ -108,6 +112,22 @@ class Clock:
                 missed += jobs.enqueue(connection, _turn(schedule, due), now)
         if missed:
             log.info("turns_caught_up count=%d", missed)
+
+    def _go_on_loading(
+        self, accounts: set[int], newest: dict[str, datetime], now: datetime
+    ) -> None:
+        """Queue loads of history that are not over and that no job works at."""
+        with transaction(self._engine) as connection:
+            for load in jobs.load_backfills(connection):
+                turn = backfill.turn(load.account_id, load.client_id, now)
+                last = newest.get(turn.key)
+                # Reason: one that failed comes again after a while, not with every look.
+                if (
+                    load.finished_at is None
+                    and load.account_id in accounts
+                    and (last is None or now - last >= LOAD_AGAIN)
+                ):
+                    jobs.enqueue(connection, turn)
 
     def _come(self, schedule: Schedule) -> None:
         with transaction(self._engine) as connection:

@@ -20,6 +20,7 @@ from adlab.core.entities import AccountId, Level, parse_account_id
 from adlab.core.errors import (
     AdlabError,
     AuthorizationError,
+    ConcurrentWriteError,
     DatabaseUnavailableError,
     DiskFullError,
     StaleCursorError,
@@ -355,8 +356,9 @@ def _read_slice(parts: IngestParts, piece: _Slice, run_id: int) -> tuple[int, in
     except TooMuchDataError:
         log.info("slice_too_large account_id=%s level=%s period=%s", work.account_id, level, period)
         return _store_slice(parts, piece, run_id, ASYNC_FROM_ROWS)
-    except StaleCursorError:
-        # Reason: the transaction is rolled back, so starting over doubles nothing.
+    except (StaleCursorError, ConcurrentWriteError):
+        # Reason: the transaction is rolled back, so starting over doubles nothing. Another run
+        # may have stored these days first; they are then compared instead of copied.
         return _store_slice(parts, piece, run_id, _expected(piece))
 
 

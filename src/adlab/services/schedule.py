@@ -8,10 +8,12 @@ hours that clocks skip or repeat.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, cast
 
+from adlab.core.entities import INSIGHT_LEVELS, Level, LevelName
 from adlab.core.periods import today_in
 from adlab.storage.jobs import ScheduledAccount
 
@@ -68,10 +70,35 @@ def temperature(account: ScheduledAccount, now: datetime) -> Temperature:
     return "warm" if account.active else "cold"
 
 
+def levels_that_fit(
+    daily_rows: Mapping[Level, int], page_size: int, points: float
+) -> tuple[tuple[LevelName, ...], tuple[LevelName, ...]]:
+    """Which levels of a day one turn may read within so many points, and which it leaves out.
+
+    Args:
+        daily_rows: About how many rows a day has at each level.
+        page_size: Rows a page; a page is a call, and a call a point.
+        points: What may be spent on it.
+
+    Returns:
+        Levels to read, the shallowest first, and the levels that are left to a slower turn.
+    """
+    fits: list[LevelName] = []
+    rest: list[LevelName] = []
+    spent = 0
+    for level in INSIGHT_LEVELS:
+        rows = 1 if level is Level.ACCOUNT else daily_rows.get(level, 1)
+        spent += max(1, -(-rows // page_size))
+        name = cast(LevelName, level.word)
+        (fits if spent <= points and not rest else rest).append(name)
+    return tuple(fits) or ("account",), tuple(rest)
+
+
 def account_schedules(account: ScheduledAccount, now: datetime) -> tuple[Schedule, ...]:
     """The turns of one account.
 
     - `today`: the running day, every quarter of an hour (hot) or hour (warm);
+    - `rest`: every hour, the levels a hot account's `today` has no quota for;
     - `objects`: objects that changed, every hour (hot and warm);
     - `close`: the day that just ended, soon after midnight (hot and warm);
     - `night`: all objects and the last 28 days, once a night;
@@ -92,6 +119,7 @@ def account_schedules(account: ScheduledAccount, now: datetime) -> tuple[Schedul
         return tuple(turns)
     if heat == "hot":
         turns.append(turn("today", "*", f"{number % 15}-59/15", timedelta(minutes=15)))
+        turns.append(turn("rest", "*", str((number + 7) % 60), HOUR, 1))
     else:
         turns.append(turn("today", "*", str(number % 60), HOUR))
     turns += [

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from adlab.core.errors import (
     AccessDeniedError,
     AdlabError,
+    ConcurrentWriteError,
     DatabaseUnavailableError,
     DiskFullError,
     StorageError,
@@ -107,6 +108,8 @@ def raw(connection: Connection) -> psycopg.Connection[Any]:
     return driver
 
 
+# Unique violation, deadlock, serialization failure.
+_CONCURRENT = ("23505", "40P01", "40001")
 _LOGIN_TROUBLE = ("28P01", "28000")
 
 
@@ -130,6 +133,10 @@ def translate(error: Exception, url: URL | None = None) -> AdlabError:
         )
     if state == "42501":
         return AccessDeniedError(text, "This login may read schema api only.")
+    if state in _CONCURRENT:
+        return ConcurrentWriteError(
+            f"Somebody else wrote the same rows at the same moment: {text}", "Run it again."
+        )
     if state in ("57P01", "57P02", "57P03", "53300") or isinstance(
         error, (OperationalError, psycopg.OperationalError)
     ):

@@ -129,7 +129,10 @@ def finish(
 def again(
     connection: Connection, job: Claimed, worker_id: str, not_before: datetime, error: str | None
 ) -> bool:
-    """Put a job back into the queue, for later; False when another worker has it by now."""
+    """Put a job back into the queue, for later; False when another worker has it by now.
+
+    A job without an error went well and has more to do, so its tries start over.
+    """
     found = connection.scalar(
         statement("job_again"),
         {
@@ -137,6 +140,7 @@ def again(
             "worker_id": worker_id,
             "not_before": not_before,
             "error": error[:1000] if error else None,
+            "anew": error is None,
         },
     )
     return found is not None
@@ -164,9 +168,22 @@ def newest_turns(connection: Connection) -> dict[str, datetime]:
     return {r.key: r.due_at for r in connection.execute(statement("job_newest"))}
 
 
+def last_done(connection: Connection, key: str) -> datetime | None:
+    """When the newest turn of a key that succeeded began."""
+    found: datetime | None = connection.scalar(statement("job_last_done"), {"key": key})
+    return found
+
+
 def depth(connection: Connection, now: datetime) -> list[dict[str, Any]]:
     """Jobs that wait or run: kind, state, jobs, oldest_seconds."""
     return [dict(r) for r in connection.execute(statement("job_depth"), {"now": now}).mappings()]
+
+
+def load_measures(connection: Connection) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Per account when it was read last, and how much of each of Meta's meters is used."""
+    accounts = connection.execute(statement("measure_accounts")).mappings()
+    meters = connection.execute(statement("measure_quota")).mappings()
+    return [dict(a) for a in accounts], [dict(m) for m in meters]
 
 
 def beat(

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from adlab.core.quota import Standing
+from adlab.core.quota import FULL, Standing
 from adlab.storage.statements import statement
 
 # Reason: Meta's own limits move; after a month the whole question is tried again once.
@@ -57,6 +57,12 @@ def store_standings(
     if rows:
         connection.execute(statement("quota_meter_set"), rows)
     return len(rows)
+
+
+def is_full_tier(connection: Connection, account_id: int) -> bool:
+    """Whether Meta named the Full tier last; False while it named none."""
+    tier = connection.scalar(statement("quota_tier"), {"account_id": account_id})
+    return bool(tier == FULL)
 
 
 def load_sizes(connection: Connection, account_id: int, now: datetime) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
@@ -114,6 +114,11 @@ def end_run(connection: Connection, run_id: int, outcome: str, rows: int, calls:
         statement("sync_run_end"),
         {"run_id": run_id, "outcome": outcome, "rows": rows, "calls": calls},
     )
+
+
+def prune_runs(connection: Connection, before: datetime) -> int:
+    """Forget runs that began before a moment."""
+    return connection.execute(statement("sync_run_prune"), {"before": before}).rowcount
 
 
 def store_slice(

@@ -1,0 +1,52 @@
+"""`adlab worker`: keeps every account up to date, on time and inside Meta's quota."""
+
+from __future__ import annotations
+
+import threading
+from typing import Annotated
+
+import typer
+
+from adlab.cli import output
+
+
+def worker(
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Jobs side by side; ADLAB_WORKER__THREADS.")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Serves /metrics there; ADLAB_WORKER__METRICS_PORT."),
+    ] = None,
+) -> None:
+    """Read accounts when they are due, until Ctrl-C. Several may run; one of them leads.
+
+    Example: adlab worker --metrics-port 9464
+    """
+    from adlab import runtime as wiring
+    from adlab.cli.process import listen_to_signals
+    from adlab.jobs.measures import Measures
+    from adlab.jobs.parts import task_parts
+    from adlab.jobs.runner import Worker
+
+    listen_to_signals()
+    runtime = wiring.build()
+    settings = runtime.settings.worker
+    measures = Measures()
+    port = metrics_port if metrics_port is not None else settings.metrics_port
+    at_work = Worker(
+        runtime.engine, task_parts(runtime, measures), threads or settings.threads, measures
+    )
+    if port is not None:
+        bound = measures.serve(settings.metrics_host, port)
+        output.say(f"Figures at http://{settings.metrics_host}:{bound}/metrics")
+    at_work.start()
+    output.data(f"adlab worker: {at_work.worker_id}")
+    try:
+        # Reason: an Event waits without waking up, and Ctrl-C ends it.
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        output.say("Stopping; what is committed stays, the rest comes again …")
+    finally:
+        at_work.stop()
+        runtime.close()
