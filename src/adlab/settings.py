@@ -70,12 +70,20 @@ class MetaSettings(BaseModel):
     api_version: str = Field("v26.0", description="Pinned version; v25.0 is the oldest alive.")
     app_id: str | None = Field(None, description="The Meta app's id.")
     app_secret: SecretStr | None = Field(None, description="The Meta app's secret.")
+    dialog_url: str | None = Field(
+        None, description="Host of Facebook Login's dialog; unset: follows from BASE_URL."
+    )
+    login_business: bool = Field(
+        False, description="Facebook Login also asks for business_management."
+    )
     page_size: int = Field(1000, ge=1, le=5000, description="Rows asked for per page.")
     concurrency: int = Field(4, ge=1, le=32, description="Accounts read side by side.")
 
-    @field_validator("base_url")
+    @field_validator("base_url", "dialog_url")
     @classmethod
-    def _check_url(cls, value: str) -> str:
+    def _check_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = _split(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("it must be a http(s) address")
@@ -138,6 +146,16 @@ class HubSettings(BaseModel):
     )
 
 
+class WorkerSettings(BaseModel):
+    """`adlab worker`: how much at once, and where its figures are."""
+
+    threads: int = Field(4, ge=1, le=64, description="Jobs a worker does side by side.")
+    metrics_host: str = Field("127.0.0.1", description="Address of /metrics for Prometheus.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Port of /metrics; unset: none is served."
+    )
+
+
 class Settings(BaseSettings):
     """All settings; see README for the list."""
 
@@ -167,6 +185,7 @@ class Settings(BaseSettings):
     meta: MetaSettings = MetaSettings()
     web: WebSettings = WebSettings()
     hub: HubSettings = HubSettings()
+    worker: WorkerSettings = WorkerSettings()
 
     @field_validator("home")
     @classmethod
@@ -206,12 +225,17 @@ EXAMPLES = {
     "ADLAB_META__API_VERSION": "v26.0",
     "ADLAB_META__APP_ID": "1234567890",
     "ADLAB_META__APP_SECRET": "from the app's settings page at Meta",
+    "ADLAB_META__DIALOG_URL": "https://www.facebook.com",
+    "ADLAB_META__LOGIN_BUSINESS": "1",
     "ADLAB_META__PAGE_SIZE": "1000",
     "ADLAB_META__CONCURRENCY": "4",
     "ADLAB_WEB__HOST": "127.0.0.1",
     "ADLAB_WEB__PORT": "8600",
     "ADLAB_WEB__PUBLIC_URL": "https://reports.example.com",
     "ADLAB_HUB__PROXY": "python",
+    "ADLAB_WORKER__THREADS": "4",
+    "ADLAB_WORKER__METRICS_HOST": "127.0.0.1",
+    "ADLAB_WORKER__METRICS_PORT": "9464",
 }
 
 
