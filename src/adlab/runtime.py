@@ -141,6 +141,8 @@ class Runtime:
             m.page_size,
             budget=self.quota,
             observe=self.observe_meta,
+            dialog_url=m.dialog_url,
+            with_business=m.login_business,
         )
 
     @cached_property

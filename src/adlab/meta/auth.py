@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adlab.core.errors import MissingPermissionError, TokenExpiredError
-from adlab.meta.client import GraphClient
+from adlab.meta.client import GraphClient, Retry
 
 NEEDED_SCOPES = frozenset({"ads_read", "ads_management"})
 
@@ -28,7 +28,7 @@ class TokenFacts:
 
 def inspect_token(
     base_url: str, api_version: str, token: str, *, app_id: str | None, app_secret: str | None,
-    transport: Any = None,
+    transport: Any = None, retry: Retry | None = None,
 ) -> TokenFacts:  # fmt: skip
     """Ask `debug_token` about a token, as the app when its secret is known, else as itself.
 
@@ -36,7 +36,7 @@ def inspect_token(
         MetaError: If the Graph API refuses the question.
     """
     asker = f"{app_id}|{app_secret}" if app_id and app_secret else token
-    client = GraphClient(base_url, api_version, asker, transport=transport)
+    client = GraphClient(base_url, api_version, asker, transport=transport, retry=retry)
     try:
         data = client.get("debug_token", {"input_token": token}).get("data") or {}
     finally:
@@ -69,6 +69,12 @@ def require_usable(facts: TokenFacts, wanted_app: str | None, now: datetime) -> 
     if facts.expires_at is not None and facts.expires_at <= now:
         raise TokenExpiredError(
             f"The token expired at {facts.expires_at:%Y-%m-%d %H:%M} UTC.", "Create a new one."
+        )
+    if facts.data_expires_at is not None and facts.data_expires_at <= now:
+        raise TokenExpiredError(
+            f"Access to its user's data ended at {facts.data_expires_at:%Y-%m-%d %H:%M} UTC, "
+            "90 days after they last logged in.",
+            "That person logs in to Facebook through adlab again.",
         )
     if wanted_app and facts.app_id and facts.app_id != wanted_app:
         raise MissingPermissionError(

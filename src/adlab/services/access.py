@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine
+import httpx
+from sqlalchemy import Connection, Engine
 
 from adlab.core.entities import AccountInfo, parse_account_id
 from adlab.core.errors import MetaError, MissingPermissionError, RejectedRequestError
 from adlab.core.quota import Budget
 from adlab.meta.auth import TokenFacts, inspect_token, require_usable
-from adlab.meta.client import GraphClient, Observe
+from adlab.meta.client import GraphClient, Observe, Retry
+from adlab.meta.oauth import App, dialog_host, fetch_identity
 from adlab.meta.objects import fetch_account, fetch_accounts
 from adlab.storage import audit
 from adlab.storage.access import create_credential
 from adlab.storage.clients import load_client
-from adlab.storage.connections import prune_connections, store_connection
+from adlab.storage.connections import Known, prune_connections, store_connection
 from adlab.storage.engine import libpq_url, transaction
 from adlab.storage.objects import store_account
 from adlab.vault import Vault
@@ -30,6 +32,9 @@ class MetaAccess:
     Attributes:
         budget: The app's quota, shared by every client made here; one for each when None.
         observe: Told of each call, for counters.
+        dialog_url: Host of the login dialog; follows from `base_url` when None.
+        with_business: Whether Facebook Login asks for `business_management`, too.
+        transport: For tests.
     """
 
     base_url: str
@@ -39,9 +44,33 @@ class MetaAccess:
     page_size: int = 1000
     budget: Budget | None = None
     observe: Observe | None = None
+    dialog_url: str | None = None
+    with_business: bool = False
+    transport: httpx.BaseTransport | None = None
 
-    def client(self, token: str) -> GraphClient:
-        """A signed client for a token."""
+    @property
+    def app(self) -> App | None:
+        """The app for Facebook Login, or None while id or secret are not set."""
+        if not self.app_id or not self.app_secret:
+            return None
+        return App(
+            self.base_url, self.api_version, self.app_id, self.app_secret,
+            dialog_host(self.base_url, self.dialog_url), self.transport,
+        )  # fmt: skip
+
+    def inspect(self, token: str, retry: Retry | None = None) -> TokenFacts:
+        """What Meta says of a token.
+
+        Raises:
+            MetaError: If the Graph API refuses the question.
+        """
+        return inspect_token(
+            self.base_url, self.api_version, token, app_id=self.app_id,
+            app_secret=self.app_secret, transport=self.transport, retry=retry,
+        )  # fmt: skip
+
+    def client(self, token: str, retry: Retry | None = None) -> GraphClient:
+        """A signed client for a token; a person who waits wants a shorter `retry`."""
         return GraphClient(
             self.base_url,
             self.api_version,
@@ -50,6 +79,8 @@ class MetaAccess:
             page_size=self.page_size,
             budget=self.budget,
             observe=self.observe,
+            transport=self.transport,
+            retry=retry,
         )
 
 
@@ -97,9 +128,7 @@ def connect_account(
     account_id = parse_account_id(account)
     with transaction(engine) as connection:
         client = load_client(connection, slug)
-    facts = inspect_token(
-        meta.base_url, meta.api_version, token, app_id=meta.app_id, app_secret=meta.app_secret
-    )
+    facts = meta.inspect(token)
     require_usable(facts, meta.app_id, now())
     graph = meta.client(token)
     try:
@@ -116,31 +145,75 @@ def connect_account(
         except MetaError:
             # Reason: some system users cannot list accounts, yet read theirs; that is no failure.
             readable = (info,)
+        name = user_name(graph)
     finally:
         graph.close()
     with transaction(engine) as connection:
-        connection_id = store_connection(
-            connection,
-            client_id=client.client_id,
-            token_sealed=vault.seal(token, client.client_id),
-            app_id=facts.app_id,
-            meta_user_id=facts.user_id,
-            token_type=facts.token_type,
-            scopes=list(facts.scopes),
-            expires_at=facts.expires_at,
-            data_expires_at=facts.data_expires_at,
-        )
-        store_account(connection, info, client.client_id, connection_id=connection_id)
-        prune_connections(connection, client.client_id)
-        audit.record(
-            connection,
-            "account.connect",
-            actor=actor,
-            client_id=client.client_id,
-            account_id=int(account_id),
-            scopes=list(facts.scopes),
-        )
+        attach(
+            connection, client.client_id, vault.seal(token, client.client_id),
+            known_of(facts, name), [info], actor=actor, now=now(),
+        )  # fmt: skip
     return Connected(info, facts, readable)
+
+
+def attach(
+    connection: Connection,
+    client_id: int,
+    token_sealed: bytes,
+    known: Known,
+    accounts: Sequence[AccountInfo],
+    *,
+    actor: str,
+    now: datetime,
+) -> int:
+    """Keep a sealed token and let accounts of the client be read with it from now on.
+
+    Tokens that no account of the client uses any more are deleted.
+
+    Args:
+        connection: An operator's transaction.
+        client_id: The client.
+        token_sealed: Sealed for that client.
+        known: What Meta told of the token.
+        accounts: What it is to read; new ones are added to the client.
+        actor: Who connects, for the audit log and for people to know.
+        now: When Meta was asked (aware UTC).
+
+    Returns:
+        The connection's id.
+
+    Raises:
+        ConflictError: If an account is another client's.
+    """
+    connection_id = store_connection(
+        connection, client_id=client_id, token_sealed=token_sealed, known=known,
+        connected_by=actor, asked_at=now,
+    )  # fmt: skip
+    for account in accounts:
+        store_account(connection, account, client_id, connection_id=connection_id)
+        audit.record(
+            connection, "account.connect", actor=actor, client_id=client_id,
+            account_id=int(account.account_id), scopes=list(known.scopes),
+        )  # fmt: skip
+    prune_connections(connection, client_id)
+    return connection_id
+
+
+def known_of(facts: TokenFacts, name: str = "") -> Known:
+    """What the store keeps of a token's facts, with the name of its user."""
+    return Known(
+        facts.app_id, facts.user_id, name or None, facts.token_type, facts.scopes,
+        facts.expires_at, facts.data_expires_at,
+    )  # fmt: skip
+
+
+def user_name(graph: GraphClient) -> str:
+    """The name of the token's user; "" when Meta does not tell."""
+    try:
+        return fetch_identity(graph)[1]
+    except MetaError:
+        # Reason: it only helps people to know whom to ask; nothing depends on it.
+        return ""
 
 
 def credential_url(engine: Engine, name: str, hours: float) -> str:

@@ -13,15 +13,25 @@ from adlab.vault.ring import (
     parse_ring,
 )
 from adlab.vault.sealing import Vault, fingerprint
-from adlab.vault.signing import LINK_SECONDS, Signer, link_signer, read_link, signing_keys
+from adlab.vault.signing import (
+    INVITE_SECONDS,
+    LINK_SECONDS,
+    Signer,
+    invite_signer,
+    link_signer,
+    read_link,
+    signing_keys,
+)
 
 __all__ = [
+    "INVITE_SECONDS",
     "LINK_SECONDS",
     "Signer",
     "Vault",
     "add_local_key",
     "drop_local_keys",
     "fingerprint",
+    "invite_signer",
     "key_id",
     "link_signer",
     "local_keys",

@@ -56,7 +56,8 @@ class Vault:
         self._keys = tuple(keys)
         self._named = {key_id(k): k for k in keys}
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the ring again, where it can change while a process runs."""
         if self._reload is not None:
             self._set(self._reload())
 
@@ -67,7 +68,7 @@ class Vault:
 
     def seal(self, token: str, client_id: int) -> bytes:
         """Encrypt a token for one client, with the newest key."""
-        self._refresh()
+        self.refresh()
         data_key, nonce = secrets.token_bytes(32), secrets.token_bytes(12)
         body = AESGCM(data_key).encrypt(nonce, token.encode(), _context(client_id))
         return self._wrap(data_key, client_id) + nonce + body
@@ -119,7 +120,7 @@ class Vault:
         Reason: sessions and links signed before the newest key was made stay good until the older
         keys are retired.
         """
-        self._refresh()
+        self.refresh()
         return ",".join(_derived(k, purpose) for k in self._keys)
 
     def _wrap(self, data_key: bytes, client_id: int) -> bytes:
@@ -132,7 +133,7 @@ class Vault:
         if parts is None:
             raise _does_not_open()
         if parts.name and parts.name not in self._named:
-            self._refresh()
+            self.refresh()
         name = parts.name or self.key_of(sealed, client_id)
         if name is None or name not in self._named:
             raise _does_not_open(parts.name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itsdangerous import BadSignature, TimestampSigner
 
 LINK_SECONDS = 7 * 24 * 3600
+INVITE_SECONDS = 31 * 24 * 3600
 
 
 class Signer(TimestampSigner):
@@ -55,8 +56,15 @@ def link_signer(secret: bytes | Sequence[bytes], clock: Callable[[], float] = ti
     return Signer(secret, "adlab login link", clock)
 
 
+def invite_signer(
+    secret: bytes | Sequence[bytes], clock: Callable[[], float] = time.time
+) -> Signer:
+    """Signs links with which a client connects its ad accounts by itself."""
+    return Signer(secret, "adlab connect invitation", clock)
+
+
 def read_link(signer: Signer, text: str, seconds: int = LINK_SECONDS) -> str | None:
-    """The token of a signed link; None when it is forged or older than a week.
+    """The token of a signed link; None when it is forged or too old.
 
     Reason: a guess is refused here already, without a question to the database, which decides how
     long a link really lasts.
