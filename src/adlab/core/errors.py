@@ -18,7 +18,8 @@
           TooFarBackError        … with those days: Meta no longer serves them
       DataError                  the question cannot be answered as asked
         MixedCurrencyError, IncompletePeriodError, UnknownMetricError,
-        NotAdditiveError, UnknownObjectError, ImportRejectedError
+        NotAdditiveError, UnknownObjectError, ImportRejectedError,
+        ChangeRefusedError
       StorageError               the database or the embedded servers
         SchemaOutOfDateError, TenantError, DatabaseUnavailableError,
         DiskFullError, EmbeddedServerError, ConcurrentWriteError
@@ -220,6 +221,10 @@ class ImportRejectedError(DataError):
     def __init__(self, message: str, remedy: str = "", problems: tuple[object, ...] = ()) -> None:
         self.problems = problems
         super().__init__(message, remedy)
+
+
+class ChangeRefusedError(DataError):
+    """A change does not fit the object as it is now; nothing was sent."""
 
 
 class StorageError(AdlabError):
