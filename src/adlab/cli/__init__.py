@@ -30,6 +30,7 @@ def _register() -> None:
         clients,
         demo,
         epochs,
+        freshness,
         fx,
         hub,
         imports,
@@ -51,6 +52,7 @@ def _register() -> None:
     app.add_typer(backfill.app, name="backfill")
     app.command("sync")(sync.sync)
     app.command("worker")(worker.worker)
+    app.command("freshness")(freshness.freshness)
     app.command("match")(match.match)
     app.command("demo")(demo.demo)
     app.command("hub")(hub.hub)

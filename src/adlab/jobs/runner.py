@@ -252,10 +252,12 @@ class Worker:
                     if self._clock is not None:
                         self._clock.stop()
                         self._clock = None
+                        self.measures.leads.set(0.0)
                 elif self._clock is None:
                     clock = Clock(self._engine, self._now)
                     clock.start()
                     self._clock, followed = clock, time.monotonic()
+                    self.measures.leads.set(1.0)
                 elif time.monotonic() - followed >= self._pace.follow:
                     self._clock.follow()
                     followed = time.monotonic()

@@ -266,6 +266,27 @@ class Workbench:
 
         return restatements(self, day, client, level, metrics)
 
+    def freshness(self, client: str | Sequence[str] | None = None) -> pd.DataFrame:
+        """How fresh each connected account is, and what keeps it from being fresher.
+
+        Args:
+            client: A slug, several, or None for all you may see.
+
+        Returns:
+            Indexed by `account_id`: client_id, account_name, read_at (aware UTC), lag_minutes
+            since then, due_minutes (20 for accounts that spend, 75 for those that did lately, a
+            day for the rest), status (`fresh`, `late`, `failing`, `disconnected`, `never read`)
+            and its problem, temperature, changed_at, newest_day, settled_through, since,
+            loading_share (of a requested history, 0 to 1), objects_at, breakdowns_at,
+            catalogue_at, not_served, quota_percent.
+
+        Raises:
+            UnknownObjectError: If a client is not yours to see.
+        """
+        from adlab.workbench.freshness import freshness
+
+        return freshness(self, client)
+
     def epochs(self) -> pd.DataFrame:
         """Days on which Meta changed what its numbers mean.
 
