@@ -121,7 +121,7 @@ class FacebookDouble:
         return httpx.Response(200, json=body)
 
     def _debug(self, asker: str, asked: str) -> httpx.Response:
-        if asker != f"{APP_ID}|{SECRET}":
+        if asker not in (f"{APP_ID}|{SECRET}", asked):
             return _error(100, None, "You must provide an app access token")
         token = self.tokens.get(asked)
         problem = self._problem(token)
