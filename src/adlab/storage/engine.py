@@ -26,6 +26,7 @@ from adlab.core.errors import (
 OWNER_ROLE = "adlab_owner"
 READER_ROLE = "adlab_reader"
 BOARDS_ROLE = "adlab_boards"
+HOOKS_ROLE = "adlab_hooks"
 
 
 def parse_url(url: str) -> URL:

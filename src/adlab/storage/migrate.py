@@ -16,7 +16,14 @@ from sqlalchemy import Connection, Engine, text
 
 from adlab.core.errors import AccessDeniedError, SchemaOutOfDateError
 from adlab.storage import hardening, timescale
-from adlab.storage.engine import BOARDS_ROLE, OWNER_ROLE, READER_ROLE, connect_engine, transaction
+from adlab.storage.engine import (
+    BOARDS_ROLE,
+    HOOKS_ROLE,
+    OWNER_ROLE,
+    READER_ROLE,
+    connect_engine,
+    transaction,
+)
 from adlab.storage.statements import statement
 
 log = logging.getLogger(__name__)
@@ -159,7 +166,7 @@ def _prepare_roles(connection: Connection, superuser: bool) -> None:
         text(f"GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {database} TO {OWNER_ROLE}")
     )
     connection.execute(text(f"SET LOCAL ROLE {OWNER_ROLE}"))
-    for role in (READER_ROLE, BOARDS_ROLE):
+    for role in (READER_ROLE, BOARDS_ROLE, HOOKS_ROLE):
         connection.execute(
             text(
                 f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN; "
@@ -168,7 +175,7 @@ def _prepare_roles(connection: Connection, superuser: bool) -> None:
         )
     connection.execute(text("RESET ROLE"))
     connection.execute(
-        text(f"GRANT CONNECT ON DATABASE {database} TO {READER_ROLE}, {BOARDS_ROLE}")
+        text(f"GRANT CONNECT ON DATABASE {database} TO {READER_ROLE}, {BOARDS_ROLE}, {HOOKS_ROLE}")
     )
     if superuser:
         connection.execute(text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
