@@ -183,7 +183,7 @@ def test_a_throttled_call_waits_as_many_minutes_as_the_header_says() -> None:
 
 @pytest.mark.parametrize(
     ("code", "subcode", "seconds"),
-    [(17, 2446079, 300.0), (4, 1504022, 300.0), (613, 1487742, 120.0), (613, 5044001, 2.0)],
+    [(17, 2446079, 60.0), (613, 5044001, 2.0)],
 )
 def test_without_a_header_the_code_says_how_long(code: int, subcode: int, seconds: float) -> None:
     client, _, time = graph(failure(code, subcode), FINE)
@@ -236,7 +236,7 @@ def test_a_retry_names_its_code_in_the_log_and_survives_redaction(
 
     client, _, _ = graph(failure(17, 2446079), FINE)
     client.get("act_1/ads")
-    assert redact(caplog.messages[0]) == ("meta_retry path=act_1/ads attempt=1 wait=300.0 error=17")
+    assert redact(caplog.messages[0]) == ("meta_retry path=act_1/ads attempt=1 wait=60.0 error=17")
 
 
 @pytest.mark.parametrize("token", [TOKEN, "plain-token-without-a-known-shape"])

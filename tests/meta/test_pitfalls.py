@@ -91,11 +91,16 @@ def one_day(asked: dict[str, str]) -> bool:
     return bool(span["since"] == span["until"])
 
 
-@pytest.mark.parametrize("code", [80000, 80004, 17])
-def test_pitfall_01_throttles_that_look_like_bad_requests_are_waited_for(code: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "least", "most"), [(80000, 0.5, 1), (80004, 0.5, 1), (17, 60, 60)]
+)
+def test_pitfall_01_throttles_that_look_like_bad_requests_are_waited_for(
+    code: int, least: float, most: float
+) -> None:
     client, wire, time = graph(failure(code, 2446079, status=400), FINE)
     assert client.get("act_1001/ads") == FINE
-    assert (len(wire.requests), time.slept) == (2, [300.0])
+    assert len(wire.requests) == 2
+    assert least <= sum(time.slept) <= most
 
 
 def test_pitfall_02_a_throttle_never_makes_pages_smaller() -> None:

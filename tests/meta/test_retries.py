@@ -30,10 +30,11 @@ from adlab.meta.errors import from_payload
 from .wire import Answer, failure, graph
 
 FINE = {"id": "1"}
-BACKOFF, FEW = "backoff", "few"
+BACKOFF, FEW, LIMIT = "backoff", "few", "limit"
 # Code, subcode, what the client does, what the caller gets in the end.
-# `backoff`: six tries, growing pauses. `few`: three tries, then smaller. A number: waits so many
-# seconds, then goes on. None: one try only.
+# `backoff`: six tries, growing pauses. `few`: three tries, then smaller. `limit`: pauses from one
+# second to a minute until a quarter of an hour is over. A number: waits so many seconds, then goes
+# on. None: one try only.
 TABLE: list[tuple[int, int | None, str | float | None, type[MetaError]]] = [
     (1, None, FEW, TooMuchDataError),
     (1, 99, FEW, TooMuchDataError),
@@ -44,17 +45,17 @@ TABLE: list[tuple[int, int | None, str | float | None, type[MetaError]]] = [
     (2, 1504042, None, RejectedRequestError),
     (2, 1504043, BACKOFF, MetaUnavailableError),
     (2, 1504044, BACKOFF, MetaUnavailableError),
-    (4, None, 300.0, RateLimitedError),
-    (4, 1504022, 300.0, RateLimitedError),
-    (4, 1504039, 300.0, RateLimitedError),
+    (4, None, LIMIT, RateLimitedError),
+    (4, 1504022, LIMIT, RateLimitedError),
+    (4, 1504039, LIMIT, RateLimitedError),
     (10, None, None, MissingPermissionError),
     (200, None, None, MissingPermissionError),
     (294, None, None, MissingPermissionError),
     (299, None, None, MissingPermissionError),
     (100, 3191001, None, MissingPermissionError),
-    (17, 2446079, 300.0, RateLimitedError),
+    (17, 2446079, 60.0, RateLimitedError),
     (17, 1885172, None, BlockedForNowError),
-    (32, None, 300.0, RateLimitedError),
+    (32, None, LIMIT, RateLimitedError),
     (100, None, None, RejectedRequestError),
     (100, 33, None, RejectedRequestError),
     (100, 1487534, None, TooMuchDataError),
@@ -62,9 +63,9 @@ TABLE: list[tuple[int, int | None, str | float | None, type[MetaError]]] = [
     (102, None, None, TokenExpiredError),
     (104, None, None, TokenExpiredError),
     *[(190, s, None, TokenExpiredError) for s in (None, 458, 459, 460, 463, 464, 467, 492)],
-    (341, None, 600.0, RateLimitedError),
+    (341, None, LIMIT, RateLimitedError),
     (368, None, None, AuthorizationError),
-    (613, 1487742, 120.0, RateLimitedError),
+    (613, 1487742, LIMIT, RateLimitedError),
     (613, 5044001, 2.0, RateLimitedError),
     (613, 1487632, None, BlockedForNowError),
     (613, 1487225, None, RejectedRequestError),
@@ -76,8 +77,8 @@ TABLE: list[tuple[int, int | None, str | float | None, type[MetaError]]] = [
     (2635, None, None, RejectedRequestError),
     (2642, None, None, StaleCursorError),
     (3018, None, None, TooFarBackError),
-    *[(c, 2446079, 300.0, RateLimitedError) for c in (80000, 80003, 80004)],
-    *[(c, None, 300.0, RateLimitedError)
+    *[(c, 2446079, LIMIT, RateLimitedError) for c in (80000, 80003, 80004)],
+    *[(c, None, LIMIT, RateLimitedError)
       for c in (80001, 80002, 80005, 80006, 80008, 80009, 80014)],
     *[(100, s, None, RejectedRequestError)
       for s in (1885272, 1885650, 1885621, 1487901, 1487056, 1487566, 1885088, 2446307, 1870034)],
@@ -98,8 +99,13 @@ def test_every_row_of_the_table(
         client.get("act_1001/ads")
     assert type(caught.value) is ends
     tries = {BACKOFF: 6, FEW: 3}.get(str(does), 1)
-    if isinstance(does, float):
-        assert time.slept[0] == does
+    if isinstance(does, float) or does == LIMIT:
+        if does == LIMIT:
+            bounds = [min(60.0, 2.0**n) for n in range(len(time.slept))]
+            assert all(b / 2 <= s <= b for b, s in zip(bounds, time.slept, strict=True))
+            assert sum(time.slept) > 400
+        else:
+            assert time.slept[0] == does
         # It goes on waiting and trying until a quarter of an hour has passed.
         tries = len(wire.requests)
         assert tries > 1

@@ -108,7 +108,13 @@ class RateLimitedError(RetryableMetaError):
 
     Args:
         retry_after: Seconds to wait before the next call.
+
+    Attributes:
+        told: Whether Meta said so, or our own knowledge of the limit; else it is a guess, and
+            shorter waits are worth a try.
     """
+
+    told = True
 
     def __init__(
         self,

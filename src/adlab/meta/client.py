@@ -51,12 +51,14 @@ class Retry:
         first_wait: Seconds before the second try; doubles, with jitter.
         longest_wait: Longest single wait.
         total: Seconds after which nothing is tried again.
+        limited_attempts: Tries in all where the quota is used up and Meta does not say until when.
     """
 
     attempts: int = 6
     first_wait: float = 0.5
     longest_wait: float = 60.0
     total: float = 900.0
+    limited_attempts: int = 24
 
 
 class Observe(Protocol):
@@ -271,12 +273,17 @@ class GraphClient:
                 error.reason, f"Meta failed {attempt} times; ask for less, or later.",
                 code=error.code, subcode=error.subcode, trace_id=error.trace_id,
             ) from None  # fmt: skip
-        wait = error.retry_after if isinstance(error, RateLimitedError) else self._backoff(attempt)
-        if limited:
+        most = min(self._retry.attempts, error.tries or self._retry.attempts)
+        wait = self._backoff(attempt)
+        if isinstance(error, RateLimitedError):
+            if error.told:
+                wait = error.retry_after
+            else:
+                # Reason: the error alone does not say for how long; the longest wait would hold
+                # up a run for minutes after a limit that was over in a second.
+                most, wait = self._retry.limited_attempts, self._backoff(attempt, 1.0)
             self.pace.hold(wait, error.code)
-        if attempt >= min(self._retry.attempts, error.tries or self._retry.attempts) or (
-            self._clock() - began + wait > self._retry.total
-        ):
+        if attempt >= most or self._clock() - began + wait > self._retry.total:
             raise error
         log.warning(
             "meta_retry path=%s attempt=%d wait=%.1f error=%s", path, attempt, wait, error.code
@@ -284,8 +291,9 @@ class GraphClient:
         if not limited:
             self._sleep(wait)
 
-    def _backoff(self, attempt: int) -> float:
-        longest = min(self._retry.longest_wait, self._retry.first_wait * 2.0 ** (attempt - 1))
+    def _backoff(self, attempt: int, first: float | None = None) -> float:
+        begin = self._retry.first_wait if first is None else first
+        longest = min(self._retry.longest_wait, begin * 2.0 ** (attempt - 1))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  # Reason: jitter, not a secret.
 
     def _once(
@@ -374,9 +382,9 @@ class GraphClient:
             error: MetaError = graph_errors.from_payload(told)
             if isinstance(error, RateLimitedError):
                 if regain_seconds:
-                    error.retry_after = regain_seconds
+                    error.retry_after, error.told = regain_seconds, True
                 elif error.code == 17:
-                    error.retry_after = self.pace.block_seconds()
+                    error.retry_after, error.told = self.pace.block_seconds(), True
             raise error
         if body.get("success") is False:
             raise MetaUnavailableError("The Graph API answered success: false.", "Try again later.")

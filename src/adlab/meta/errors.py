@@ -132,10 +132,12 @@ def _sorted(error: dict[str, Any], now: Callable[[], datetime]) -> MetaError:
     if _MUTATION_RATE in told:
         return RateLimitedError(text, "Slower.", retry_after=PACING_WAIT, **where)
     if code in _LIMITS:
-        return RateLimitedError(
+        limited = RateLimitedError(
             text, "The quota is used up; reading goes on by itself later.",
             retry_after=_LIMITS[code], **where,
         )  # fmt: skip
+        limited.told = False
+        return limited
     return _platform(error, code, subcode, text, message, where)
 
 

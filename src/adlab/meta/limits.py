@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from adlab.core.errors import RateLimitedError
-from adlab.core.quota import BLOCK_SECONDS, LIMITED, Budget, Caller, Meter
+from adlab.core.quota import BLOCK_SECONDS, FULL, Budget, Caller, Meter
 from adlab.meta.quota import LocalBudget
 
 log = logging.getLogger(__name__)
@@ -190,9 +190,12 @@ class Pace:
         self.budget.hold(scope, seconds)
 
     def block_seconds(self) -> float:
-        """How long a used-up score blocks an account: by its tier, the longest when unknown."""
+        """How long a used-up score blocks an account: by its tier.
+
+        Meta names the tier with nearly every answer; until then the shorter block is tried.
+        """
         (standing,) = self.budget.standing([self.caller.account_scope])
-        return BLOCK_SECONDS[standing.tier if standing.tier in BLOCK_SECONDS else LIMITED]
+        return BLOCK_SECONDS[standing.tier if standing.tier in BLOCK_SECONDS else FULL]
 
 
 def _tier(values: Mapping[str, Any]) -> str | None:

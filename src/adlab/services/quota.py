@@ -51,7 +51,8 @@ class Cadence:
         return 60 / self.minutes if self.minutes > 0 else 0.0
 
 
-HOT, WARM, COLD = Cadence("hot", 15, 2), Cadence("warm", 60, 7), Cadence("cold", 24 * 60, 28)
+# What `adlab worker` does; see `services.schedule`.
+HOT, WARM, COLD = Cadence("hot", 15, 1), Cadence("warm", 60, 1), Cadence("cold", 24 * 60, 28)
 
 
 @dataclass(frozen=True)
