@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import board, demo, filters, history, house, ingest, overview
+from tests.benchmarks import board, connector, demo, filters, history, house, ingest, overview
 from tests.benchmarks.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], list[Figure]]] = {
     "demo": demo.measure,
     "house": house.measure,
     "ingest": ingest.measure,
+    "connector": connector.measure,
     "history": history.measure,
     "board": board.measure,
     "filters": filters.measure,

@@ -41,7 +41,7 @@ def _measure(server: str, engine_name: str, bar: float) -> list[Figure]:
     from adlab.storage.engine import owner_engine
     from adlab.storage.migrate import migrate
 
-    with _database(server) as url:
+    with database(server) as url:
         migrate(url)
         engine = owner_engine(url)
         began = time.perf_counter()
@@ -143,7 +143,7 @@ def _compress(engine: Engine) -> None:
 
 
 @contextmanager
-def _database(server: str) -> Iterator[str]:
+def database(server: str) -> Iterator[str]:
     name = f"bench_{secrets.token_hex(4)}"
     with psycopg.connect(server, autocommit=True) as link:
         link.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]

@@ -96,9 +96,9 @@ def measure(folder: Path) -> list[Figure]:
             "ADLAB_META__BASE_URL": url, "SINCE": SINCE, "UNTIL": UNTIL, "DSN": servers.database_url,
         }  # fmt: skip
         # Reason: the simulator computes each day once; a first plain read warms it for both.
-        warm = _process(folder / "home", PLAIN.replace("plain_ads", "warm_ads"), extra)
-        ours = _process(folder / "home", OURS, extra)
-        plain = _process(folder / "home", PLAIN, extra)
+        warm = process(folder / "home", PLAIN.replace("plain_ads", "warm_ads"), extra)
+        ours = process(folder / "home", OURS, extra)
+        plain = process(folder / "home", PLAIN, extra)
     assert ours["rows"] == plain["rows"] == warm["rows"] == ROWS, (ours, plain)
     rate, other = ours["rows"] / ours["seconds"], plain["rows"] / plain["seconds"]
     cost, others = ours["cpu"] / ours["rows"], plain["cpu"] / plain["rows"]
@@ -113,7 +113,7 @@ def measure(folder: Path) -> list[Figure]:
     ]
 
 
-def _process(home: Path, code: str, extra: dict[str, str]) -> dict[str, float]:
+def process(home: Path, code: str, extra: dict[str, str]) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-c", code], env={**environment(home), **extra, "PATH": os.environ["PATH"]},
         capture_output=True, text=True, check=False,
