@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adlab.meta.client import GraphClient, Observe
     from adlab.realtime.events import Publisher
     from adlab.services.access import MetaAccess
+    from adlab.services.changes_desk import WriteParts
     from adlab.services.ingest import IngestParts
     from adlab.storage.tenancy import Reader
     from adlab.vault import Vault
@@ -197,6 +198,14 @@ class Runtime:
             tell=self.publisher.publish,
             concurrency=self.settings.meta.concurrency,
         )
+
+    @property
+    def writes(self) -> WriteParts:
+        """What changes at Meta, and conversion events, need."""
+        from adlab.services.changes_desk import WriteParts
+
+        parts = self.ingest
+        return WriteParts(parts.engine, parts.open_client, parts.tell)
 
     def on_graph_api(self, base_url: str) -> Runtime:
         """The same runtime speaking to another Graph API (the demo's simulator)."""
