@@ -36,9 +36,10 @@ class House:
         with transaction(engine) as c:
             self.clients = {s: store_client(c, s.title(), s).client_id for s in ("acme", "beta")}
 
-    def meta(self, **more: Any) -> None:
+    def meta(self, app_id: str | None = None, app_secret: str | None = None) -> None:
         meta = MetaAccess(
-            "https://graph.facebook.com", "v26.0", transport=self.facebook.transport, **more
+            "https://graph.facebook.com", "v26.0", app_id, app_secret,
+            transport=self.facebook.transport,
         )
         self.parts = ConnectionParts(self.engine, self.vault, meta)
 

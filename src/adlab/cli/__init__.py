@@ -28,12 +28,14 @@ def _register() -> None:
         accounts,
         backfill,
         clients,
+        connections,
         demo,
         epochs,
         freshness,
         fx,
         hub,
         imports,
+        keys,
         match,
         report,
         servers,
@@ -44,6 +46,8 @@ def _register() -> None:
 
     app.add_typer(clients.app, name="client")
     app.add_typer(accounts.app, name="account")
+    app.add_typer(connections.app, name="connection")
+    app.add_typer(keys.app, name="key")
     app.add_typer(users.app, name="user")
     app.add_typer(imports.app, name="import")
     app.add_typer(fx.app, name="fx")

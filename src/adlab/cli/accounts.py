@@ -103,11 +103,108 @@ def list_(
                 "name": r["name"],
                 "currency": r["currency"],
                 "timezone": r["timezone"],
-                "connection": r["connection_status"],
-                "reason": r["status_reason"],
+                "connection": r["connection_status"] if not r["warning"] else "expiring",
+                "reason": r["status_reason"] or r["warning"],
             }
             for r in found
         ],
         ["account", "client", "name", "currency", "timezone", "connection", "reason"],
         json,
     )
+
+
+@app.command()
+def invite(
+    client: Annotated[str, typer.Option(help="Slug of the client.")],
+    hours: Annotated[float, typer.Option(help="How long the link works, up to 720.")] = 168,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also ask for the right to change ads.")
+    ] = False,
+    json: output.Json = False,
+) -> None:
+    """Make a link with which a client connects its ad accounts by itself, through Facebook Login.
+
+    It works once. Nobody here sees a password or token; the client needs no login here.
+
+    Example: adlab account invite --client acme-eu --hours 48
+    """
+    from datetime import UTC, datetime
+
+    from adlab import runtime
+    from adlab.cli.users import public_address
+    from adlab.local import running_instance
+    from adlab.services.connections import ConnectionParts
+    from adlab.services.connections_invite import invite as make
+    from adlab.services.connections_login import require_app
+    from adlab.vault import invite_signer, signing_keys
+
+    parts = runtime.build()
+    require_app(ConnectionParts(parts.engine, parts.vault, parts.meta))
+    made = make(parts.engine, client, now=datetime.now(UTC), hours=hours, write=write)
+    keys = signing_keys(parts.vault.derive_all("web session"))
+    # Reason: behind the hub the web endpoints are one of its services.
+    folder = "" if running_instance(parts.home, "hub") is None else "/services/web"
+    url = f"{public_address(parts)}{folder}/invite/{invite_signer(keys).sign(made.nonce).decode()}"
+    if json:
+        output.document({"invite_id": made.invite_id, "client": client, "url": url,
+                         "expires_at": made.expires_at})  # fmt: skip
+    else:
+        output.data(url)
+    output.say(
+        f"Invitation {made.invite_id} for {made.client}: works once, until "
+        f"{made.expires_at:%Y-%m-%d %H:%M} UTC, while `adlab hub` runs. Send it to the client "
+        f"alone. Revoke it: adlab account uninvite {made.invite_id}"
+    )
+
+
+@app.command()
+def uninvite(
+    number: Annotated[int, typer.Argument(help="Number of the invitation.")],
+    json: output.Json = False,
+) -> None:
+    """Revoke an invitation that nobody has used; logins it began end with it.
+
+    Example: adlab account uninvite 3
+    """
+    from datetime import UTC, datetime
+
+    from adlab import runtime
+    from adlab.services.connections_invite import revoke_invitation
+
+    revoke_invitation(runtime.build().engine, number, now=datetime.now(UTC))
+    if json:
+        output.document({"revoked": number})
+    output.say(f"Invitation {number} no longer works.")
+
+
+@app.command()
+def disconnect(
+    account: Annotated[str | None, typer.Argument(help="An ad account, act_1234567890.")] = None,
+    connection: Annotated[
+        int | None, typer.Option(help="Or the number of a connection, with all its accounts.")
+    ] = None,
+    json: output.Json = False,
+) -> None:
+    """Stop reading an ad account: revoke at Meta, delete the token, keep the data.
+
+    A token that other accounts still use stays.
+
+    Example: adlab account disconnect act_1234567890
+    """
+    from adlab import runtime
+    from adlab.services.connections import ConnectionParts
+    from adlab.services.connections_end import disconnect as end
+
+    if (account is None) == (connection is None):
+        raise ValueError("name an account, or --connection and its number")
+    parts = runtime.build()
+    done = end(
+        ConnectionParts(parts.engine, parts.vault, parts.meta),
+        account=account, connection_id=connection,
+    )  # fmt: skip
+    names = [f"act_{a}" for a in done.accounts]
+    if json:
+        output.document({"connection_id": done.connection_id, "client": done.client,
+                         "accounts": names, "token_deleted": done.token_deleted,
+                         "revocation": done.revocation})  # fmt: skip
+    output.say(f"Disconnected {', '.join(names)} of {done.client}; data stays. {done.words}")

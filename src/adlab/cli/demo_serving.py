@@ -68,13 +68,22 @@ def serve(
     from adlab.services import demo as agency
     from adlab.web.desk import DeskParts, run_desk_in_thread
 
+    # Reason: the desk is open before the port is chosen.
+    place: list[str] = []
     with ExitStack() as stack:
         with stages.timed("boards, web and hub" if wanted.hub else "boards and web"):
             desk = run_desk_in_thread(
-                DeskParts(runtime.engine, runtime.vault, runtime.meta, first_sync(runtime))
+                DeskParts(
+                    runtime.engine,
+                    runtime.vault,
+                    runtime.meta,
+                    first_sync(runtime),
+                    address=lambda: place[0],
+                )
             )
             stack.callback(desk.stop)
             doors = _doors(runtime, parts, wanted, desk_environment(desk))
+            place.append(doors.url)
             with ThreadPoolExecutor(1) as pool:
                 opening = pool.submit(doors.start)
                 known = agency.set_up(runtime.engine, runtime.vault, runtime.meta, TOKEN)

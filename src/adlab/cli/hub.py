@@ -45,7 +45,13 @@ def hub(
     with single_instance(runtime.home, "hub") as instance, Supervisor() as parts:
         runtime.engine  # noqa: B018  # Reason: starts servers and migrates.
         desk = run_desk_in_thread(
-            DeskParts(runtime.engine, runtime.vault, runtime.meta, first_sync(runtime))
+            DeskParts(
+                runtime.engine,
+                runtime.vault,
+                runtime.meta,
+                first_sync(runtime),
+                address=lambda: runtime.settings.web.public_url or f"http://{host}:{wanted}",
+            )
         )
         try:
             house = plan_house(runtime, port=wanted, desk=desk_environment(desk))

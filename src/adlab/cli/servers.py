@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adlab.cli import output
+
+if TYPE_CHECKING:
+    from adlab.services.diagnosis import Finding
+    from adlab.settings import Settings
 
 
 def doctor(json: output.Json = False) -> None:
@@ -50,11 +54,7 @@ def doctor(json: output.Json = False) -> None:
                       "Set ADLAB_SECRET_KEY to 64 hex digits.")
         )  # fmt: skip
     else:
-        made = (settings.home / "secret.key").exists()
-        told = (
-            "set" if settings.secret_key else ("in the data folder" if made else "made when needed")
-        )
-        found.append(d.Finding("secret key", True, told))
+        found.append(d.guarded("secret key", lambda: _check_keys(settings, url)))
     found.append(d.check_port(settings.web.host, settings.web.port))
     found.append(d.guarded("proxy", lambda: d.check_proxy(settings.hub.proxy)))
     found.append(d.check_chromium())
@@ -72,6 +72,20 @@ def doctor(json: output.Json = False) -> None:
         )
     if any(f.ok is False for f in found):
         raise typer.Exit(1)
+
+
+def _check_keys(settings: Settings, url: str | None) -> Finding:
+    """The ring of master keys, and whether it opens every token."""
+    from adlab.services.diagnosis import Finding, check_keys
+    from adlab.vault import Vault, local_keys, parse_ring
+
+    if settings.secret_key is not None:
+        keys, where = parse_ring(settings.secret_key.get_secret_value()), "set"
+    elif (settings.home / "secret.key").exists():
+        keys, where = local_keys(settings.home), "in the data folder"
+    else:
+        return Finding("secret key", True, "made when needed")
+    return check_keys(Vault(*keys), where, url)
 
 
 def stop(json: output.Json = False) -> None:

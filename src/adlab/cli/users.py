@@ -215,7 +215,7 @@ def _print_link(house: Runtime, name: str, username: str, hours: float, json: bo
     with transaction(house.engine) as connection:
         token = create_login_link(connection, name, hours, "password")
     signed = Sessions(house.vault.derive_all("web session")).sign_link(token)
-    url = f"{_address(house)}/hub/welcome/{signed}"
+    url = f"{public_address(house)}/hub/welcome/{signed}"
     if json:
         output.document({"name": name, "username": username, "url": url, "hours": hours})
     else:
@@ -226,7 +226,7 @@ def _print_link(house: Runtime, name: str, username: str, hours: float, json: bo
     )
 
 
-def _address(house: Runtime) -> str:
+def public_address(house: Runtime) -> str:
     """Where people log in: the address that is set, else that of the house that runs now."""
     from adlab.local import running_instance
 

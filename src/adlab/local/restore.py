@@ -237,11 +237,18 @@ def _require_key_free(folder: Path, home: Path, force: bool) -> None:
     new, old = folder / KEY, home / KEY
     if force or not new.is_file() or not old.is_file():
         return
-    if new.read_bytes() != old.read_bytes():
+    present, saved = _keys(old), _keys(new)
+    # Reason: while one ring holds the other, whichever is larger opens every token there is.
+    if not saved <= present and not present <= saved:
         raise ConflictError(
             f"{old} differs from the key in the backup; nothing was restored.",
             "Restore with --force: the present key is then kept under another name.",
         )
+
+
+def _keys(file: Path) -> set[str]:
+    """The keys of a ring, one a line."""
+    return set(file.read_text().lower().split())
 
 
 def _restore_key(folder: Path, home: Path) -> bool:
@@ -249,7 +256,7 @@ def _restore_key(folder: Path, home: Path) -> bool:
     if not new.is_file():
         return False
     if old.is_file():
-        if new.read_bytes() == old.read_bytes():
+        if _keys(new) <= _keys(old):
             return False
         old.replace(old.with_name(f"{KEY}.before-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
     write_private(old, new.read_text())

@@ -12,9 +12,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from adlab.core.errors import AdlabError
 from adlab.local.ports import is_free, port_holder
+
+if TYPE_CHECKING:
+    from adlab.vault import Vault
 
 _PACKAGES = ("panel", "pandas", "sqlalchemy", "psycopg", "jupyterhub", "facebook-business")
 
@@ -111,6 +115,45 @@ def check_database(url: str) -> list[Finding]:
             return out
     finally:
         engine.dispose()
+
+
+def check_keys(vault: Vault, where: str, url: str | None) -> Finding:
+    """The ring of master keys: how many, and whether it opens every token of the database.
+
+    Args:
+        vault: The ring.
+        where: Where its keys come from, for people.
+        url: An owner's URL; None while no database runs.
+    """
+    from adlab.services.keys import list_keys
+    from adlab.storage.engine import owner_engine, transaction
+    from adlab.storage.migrate import current_version, newest_version
+
+    count = len(vault.key_ids)
+    told = f"{where}, {count} keys" if count > 1 else where
+    if url is None:
+        return Finding("secret key", True, told)
+    engine = owner_engine(url, pool_size=1)
+    try:
+        with transaction(engine) as connection:
+            if current_version(connection) != newest_version():
+                return Finding("secret key", True, told)
+        keys = list_keys(engine, vault)
+    finally:
+        engine.dispose()
+    lost = {k.key_id: k.tokens for k in keys if not k.known}
+    if lost:
+        return Finding(
+            "secret key", False, f"{told}; {sum(lost.values())} token(s) need {', '.join(lost)}",
+            "Bring that key back, or connect those accounts again.",
+        )  # fmt: skip
+    older = sum(k.tokens for k in keys if not k.newest)
+    if older:
+        return Finding(
+            "secret key", None, f"{told}; {older} token(s) are sealed with an older one",
+            "Finish the change: adlab key rotate",
+        )  # fmt: skip
+    return Finding("secret key", True, told)
 
 
 def check_redis(url: str | None) -> Finding:

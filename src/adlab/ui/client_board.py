@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -82,7 +83,8 @@ def draw_client(
     urgent = alarms((plans.value or []) if plans else [], period)
     before = address.before(period)
     before = before if fresh.reaches(before) else None
-    strip = make_strip(fresh, period, before, now)
+    reconnect = f"{places().home}clients/{quote(who.slug)}/connect" if who.operates else ""
+    strip = make_strip(fresh, period, before, now, reconnect)
     empty = _empty(who, address, period, fresh, figures)
     started = fresh.accounts > 0 and fresh.last_day is not None
     regions = {

@@ -79,6 +79,7 @@ class Freshness:
         last_day: Newest day with delivery.
         since: First day from which every account is loaded; None when unknown.
         connection: `ok`, or what is wrong with the connection to Meta.
+        trouble: Why, and who must do what, in words; "" when nothing is wrong.
         imported: Whether every account came from a file, so that nothing is ever checked.
         epochs: Definition changes known.
     """
@@ -94,6 +95,7 @@ class Freshness:
     imported: bool = False
     since: date | None = None
     epochs: tuple[Epoch, ...] = ()
+    trouble: str = ""
 
     def reaches(self, period: DateRange | None) -> bool:
         """Whether the history is loaded from the first of these days on."""

@@ -47,6 +47,7 @@ class ClientState:
         changed_at: Last time a number moved, or None.
         last_day: Newest day with numbers, or None.
         plan: That a budget of these days is far from its plan, in words, or "".
+        ending: Why a connection that still works will soon end, in words, or "".
     """
 
     client_id: int
@@ -64,6 +65,7 @@ class ClientState:
     changed_at: datetime | None
     last_day: date | None
     plan: str = ""
+    ending: str = ""
 
     @property
     def name(self) -> str:
@@ -100,7 +102,7 @@ def state_of(row: Mapping[str, Any]) -> ClientState:
         meta=row["meta"], currencies=tuple(row["currencies"] or ()), timezones=tuple(zones),
         connections=row["connections"], trouble=row["trouble"] or "", failed=row["failed"],
         unread=row["unread"], checked_at=row["checked_at"], changed_at=row["changed_at"],
-        last_day=row["last_day"],
+        last_day=row["last_day"], ending=row["warning"] or "",
     )  # fmt: skip
 
 
@@ -120,6 +122,8 @@ def standing_of(state: ClientState, now: datetime) -> Standing:
         return Standing("attention", f"{which} could not be read", "bad")
     if not state.connections:
         return Standing("none", "Not connected to Meta")
+    if state.ending:
+        return Standing("attention", "The connection to Meta ends soon", "warn")
     if state.checked_at is None or state.unread:
         return Standing("loading", "History is loading")
     if now - state.checked_at > STALE_AFTER:

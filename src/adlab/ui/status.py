@@ -23,6 +23,7 @@ class Item:
         at: ISO instant that the page keeps counting from, or "".
         since: That instant in words now.
         detail: What the pointer shows.
+        link: Words and address of what helps, or None.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Item:
     at: str = ""
     since: str = ""
     detail: str = ""
+    link: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,9 @@ class Strip:
 
 
 def make_strip(
-    fresh: Freshness, period: DateRange, before: DateRange | None, now: datetime
-) -> Strip:
+    fresh: Freshness, period: DateRange, before: DateRange | None, now: datetime,
+    reconnect: str = "",
+) -> Strip:  # fmt: skip
     """Put the strip together.
 
     Args:
@@ -51,6 +54,7 @@ def make_strip(
         period: Days shown; definition changes inside become notes.
         before: Days compared with.
         now: The current instant (aware).
+        reconnect: Where whoever looks can connect again; "" when they may not.
     """
     items: list[Item] = []
     stale = False
@@ -78,12 +82,21 @@ def make_strip(
     items.append(Item(f"settled through {day(fresh.settled_through)}", detail=settled))
     for account, error in list(fresh.failures.items())[:3]:
         items.append(Item(f"{account} could not be read", "bad", detail=error))
-    if fresh.connection not in ("ok", "not connected") and not fresh.imported:
-        items.append(Item("Meta must be connected again", "bad", detail=fresh.connection))
+    if fresh.connection == "expiring":
+        items.append(_remedy("The connection to Meta ends soon", "warn", fresh, reconnect))
+    elif fresh.connection not in ("ok", "not connected") and not fresh.imported:
+        items.append(_remedy("Meta must be connected again", "bad", fresh, reconnect))
         stale = True
     first = before.since if before else period.since
     notes = tuple(_note(e) for e in epochs_between(fresh.epochs, first, period.until))
     return Strip(tuple(items), notes, stale or bool(fresh.failures))
+
+
+def _remedy(text: str, tone: str, fresh: Freshness, reconnect: str) -> Item:
+    """What is wrong with the connection, why, and what helps whoever looks."""
+    if reconnect:
+        return Item(text, tone, detail=fresh.trouble, link=("Reconnect", reconnect))
+    return Item(f"{text}: ask an admin of the agency", tone, detail=fresh.trouble)
 
 
 def _since(

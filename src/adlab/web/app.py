@@ -19,7 +19,7 @@ from adlab.storage.engine import connect_engine
 from adlab.ui.assets import load_assets, version
 from adlab.ui.pages import message_page
 from adlab.ui.places import places, read_places, set_places
-from adlab.web import clients, health, pages
+from adlab.web import clients, connect, connect_meta, health, pages
 from adlab.web.config import WebConfig, read_config
 from adlab.web.headers import SECURITY_HEADERS
 from adlab.web.hub import HubIdentity
@@ -123,6 +123,8 @@ def _add_pages(app: FastAPI) -> None:
 
     pages.add_pages(app)
     clients.add_client_pages(app)
+    connect.add_connect_pages(app)
+    connect_meta.add_meta_callbacks(app)
 
 
 def _root(request: Request) -> str:

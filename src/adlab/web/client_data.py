@@ -204,7 +204,15 @@ def load_freshness(
         imported=bool(accounts) and not live,
         since=max(starts, default=None),
         epochs=load_epochs(reader),
+        trouble=_trouble(reader, client_id),
     )  # fmt: skip
+
+
+def _trouble(reader: Reader, client_id: int) -> str:
+    """Why a connection to Meta does not work, or will soon end."""
+    rows = reader.rows("read_connections", client_ids=[client_id])
+    told = [r["status_reason"] if r["status"] != "ok" else r["warning"] for r in rows]
+    return next((t for t in told if t), "")
 
 
 def load_changes(reader: Reader, client_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -17,13 +15,11 @@ from starlette.exceptions import HTTPException
 from adlab.core.entities import parse_account_id
 from adlab.ui.places import places
 from adlab.ui.standing import ClientState
-from adlab.web import forms, home, pages
+from adlab.web import asking, connect, forms, home, pages
+from adlab.web.connect_words import link_of, until
 from adlab.web.pages import Caller
 
 log = logging.getLogger(__name__)
-
-# Reason: Meta may take its time to look at a token and an account.
-DESK_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,22 @@ def add_client_pages(app: FastAPI) -> None:
     @app.post("/clients/{slug}/connect")
     async def connect_now(request: Request, slug: str) -> Response:
         return await _posted(request, lambda c, given: _connect(c, slug, given))
+
+    @app.post("/clients/{slug}/connect/facebook")
+    async def login(request: Request, slug: str) -> Response:
+        return await _posted(request, lambda c, given: _login(c, slug, given))
+
+    @app.post("/clients/{slug}/disconnect")
+    async def disconnect(request: Request, slug: str) -> Response:
+        return await _posted(request, lambda c, given: _disconnect(c, slug, given))
+
+    @app.post("/clients/{slug}/invite")
+    async def invite(request: Request, slug: str) -> Response:
+        return await _posted(request, lambda c, given: _invite(c, slug, given))
+
+    @app.post("/clients/{slug}/uninvite")
+    async def uninvite(request: Request, slug: str) -> Response:
+        return await _posted(request, lambda c, given: _uninvite(c, slug, given))
 
     @app.get("/clients/{slug}/connected")
     def connected(request: Request, slug: str) -> Response:
@@ -130,10 +142,39 @@ def _new_page(caller: Caller, form: Form, status: int = 200) -> Response:
 
 
 def _connect_page(
-    caller: Caller, state: ClientState, form: Form, status: int = 200, *, added: bool = False
+    caller: Caller, state: ClientState, form: Form, status: int = 200, **told: Any
 ) -> Response:
-    title = f"Connect an ad account · {state.name}"
-    return _page(caller, "client_connect", title, form, status, client=state, added=added)
+    """The page of a client's connections.
+
+    Args:
+        caller: Who asks.
+        state: The client.
+        form: What stands in the form for a token.
+        status: HTTP status.
+        told: `added`, `done`, `problem`, `invitation`: what has just happened.
+    """
+    known = asking.ask_as(caller, "connect/status", {"slug": state.slug})
+    rows = caller.reader.rows("read_accounts", client_ids=[state.client_id])
+    names = {str(r["account_id"]): r["name"] for r in rows}
+    links = [link_of(c, names) for c in known.get("connections", [])]
+    values = {"added": False, "done": "", "problem": "", "invitation": None} | told
+    answer = _page(
+        caller, "client_connect", f"Connect an ad account · {state.name}", form, status,
+        client=state, links=links, troubled=any(c.tone != "plain" for c in links),
+        login={"ready": known.get("ready", False), "lacking": _words(known)},
+        invites=[_invite_words(i) for i in known.get("invites", [])], **values,
+    )  # fmt: skip
+    return connect.lets_leave(answer, str(known.get("dialog", "")))
+
+
+def _words(known: dict[str, Any]) -> str:
+    """Why Facebook Login is not possible."""
+    return str(known.get("lacking") or f"{known.get('error', '')} {known.get('remedy', '')}")
+
+
+def _invite_words(invite: dict[str, Any]) -> dict[str, Any]:
+    return {"number": invite["invite_id"], "by": invite["created_by"],
+            "until": until(invite["expires_at"])}  # fmt: skip
 
 
 def _page(
@@ -141,7 +182,7 @@ def _page(
 ) -> Response:
     key = caller.request.app.state.sessions.key
     answer = pages.draw(
-        caller, template, title, status=status, form=form, open=bool(_desk(caller)),
+        caller, template, title, status=status, form=form, open=asking.is_open(caller.request),
         token=forms.form_token(key, caller.session), **values,
     )  # fmt: skip
     # Reason: with no-referrer browsers send `Origin: null` along with a form.
@@ -170,7 +211,7 @@ def _add(caller: Caller, given: dict[str, str]) -> Response:
     if not wanted["name"]:
         form = Form(wanted, {"name": "A client needs a name."})
         return _new_page(caller, form, 422)
-    answer = _ask(caller, "clients", wanted)
+    answer = asking.ask_as(caller, "clients", wanted)
     if not answer.get("ok"):
         return _new_page(caller, _failed(wanted, answer, tuple(wanted)), 422)
     slug = quote(str(answer["slug"]))
@@ -189,11 +230,57 @@ def _connect(caller: Caller, slug: str, given: dict[str, str]) -> Response:
         errors |= {"token": "An access token is needed."}
     if errors:
         return _connect_page(caller, state, Form(wanted, errors), 422)
-    answer = _ask(caller, "accounts", {**wanted, "slug": slug, "token": given["token"]})
+    answer = asking.ask_as(caller, "accounts", {**wanted, "slug": slug, "token": given["token"]})
     if not answer.get("ok"):
         return _connect_page(caller, state, _failed(wanted, answer, ("account", "token")), 422)
     account = quote(str(answer["account"]))
     return RedirectResponse(f"{places().home}clients/{slug}/connected?account={account}", 303)
+
+
+def _login(caller: Caller, slug: str, given: dict[str, str]) -> Response:
+    state, browser = _client(caller, slug), connect.browser_of(caller.request)
+    body = {"slug": slug, "browser": browser, "home": places().home,
+            "write": "1" if given.get("write") else ""}  # fmt: skip
+    answer = asking.ask_as(caller, "connect/start", body)
+    if not answer.get("ok"):
+        return _connect_page(caller, state, Form(), 422, problem=_problem(answer))
+    return connect.to_facebook(caller.request, answer, browser)
+
+
+def _disconnect(caller: Caller, slug: str, given: dict[str, str]) -> Response:
+    state = _client(caller, slug)
+    body = {"slug": slug, "account": given.get("account", "")}
+    answer = asking.ask_as(caller, "connect/disconnect", body)
+    if not answer.get("ok"):
+        return _connect_page(caller, state, Form(), 422, problem=_problem(answer))
+    gone = ", ".join(f"act_{a}" for a in answer["accounts"])
+    done = f"{gone} is disconnected; its numbers stay. {answer['words']}"
+    return _connect_page(caller, state, Form(), done=done)
+
+
+def _invite(caller: Caller, slug: str, given: dict[str, str]) -> Response:
+    state = _client(caller, slug)
+    body = {"slug": slug, "home": places().home, "write": "1" if given.get("write") else ""}
+    answer = asking.ask_as(caller, "connect/invite", body)
+    if not answer.get("ok"):
+        return _connect_page(caller, state, Form(), 422, problem=_problem(answer))
+    made = {"url": answer["url"], "until": until(answer["expires_at"])}
+    # Reason: shown here once and not after a redirect, because an address would keep it.
+    return _connect_page(caller, state, Form(), invitation=made)
+
+
+def _uninvite(caller: Caller, slug: str, given: dict[str, str]) -> Response:
+    state = _client(caller, slug)
+    body = {"slug": slug, "invite": given.get("invite", "")}
+    answer = asking.ask_as(caller, "connect/uninvite", body)
+    if not answer.get("ok"):
+        return _connect_page(caller, state, Form(), 422, problem=_problem(answer))
+    return _connect_page(caller, state, Form(), done="The link no longer works.")
+
+
+def _problem(answer: dict[str, Any]) -> str:
+    found = " ".join(str(answer[n]) for n in ("error", "remedy") if answer.get(n))
+    return found or "This did not work."
 
 
 def _failed(values: dict[str, str], answer: dict[str, Any], fields: tuple[str, ...]) -> Form:
@@ -201,29 +288,3 @@ def _failed(values: dict[str, str], answer: dict[str, Any], fields: tuple[str, .
     remedy = str(answer.get("remedy", ""))
     error = str(answer.get("error", "")) or "This did not work."
     return Form(values, {about if about in fields else "": error}, remedy)
-
-
-def _ask(caller: Caller, what: str, body: dict[str, str]) -> dict[str, Any]:
-    """Have the desk do something in this person's name; its answer, or why there is none."""
-    desk = _desk(caller)
-    if desk is None:
-        return {"ok": False, "error": "This installation adds clients on the command line."}
-    url, key = desk
-    try:
-        answer = httpx.post(
-            f"{url.rstrip('/')}/{what}", json={"person_id": caller.viewer.person_id, **body},
-            headers={"Authorization": f"Bearer {key}"}, timeout=DESK_SECONDS, trust_env=False,
-        ).json()  # fmt: skip
-    except (httpx.HTTPError, ValueError) as error:
-        log.warning("desk_silent what=%s error=%s", what, type(error).__name__)
-        return {"ok": False, "error": "The desk does not answer just now.",
-                "remedy": "Try again in a minute."}  # fmt: skip
-    return answer if isinstance(answer, dict) else {"ok": False}
-
-
-def _desk(caller: Caller) -> tuple[str, str] | None:
-    """Where the desk is and what it asks for, or None where there is none."""
-    config = caller.request.app.state.config
-    url = config.desk_url or os.environ.get("ADLAB_WEB__DESK_URL", "")
-    key = config.desk_key or os.environ.get("ADLAB_WEB__DESK_KEY", "")
-    return (url, key) if url and key else None

@@ -19,6 +19,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine
@@ -40,6 +41,7 @@ from adlab.core.errors import (
 from adlab.core.roles import Right, has_right
 from adlab.logs import keep_addresses_out
 from adlab.services.access import MetaAccess, connect_account
+from adlab.services.connections import ConnectionParts
 from adlab.storage.clients import load_clients, store_client
 from adlab.storage.engine import transaction
 from adlab.storage.statements import statement
@@ -48,6 +50,8 @@ from adlab.vault import Vault
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 20_000
+# Fields of requests that no answer ever repeats.
+SECRET = ("token", "code", "state", "browser", "nonce", "signed_request")
 START_SECONDS = 20.0
 PASTE_ANOTHER = "Make a new token in Business settings and paste it here."
 
@@ -62,15 +66,32 @@ class DeskParts:
         meta: Where the Graph API is.
         after_connect: Told the client's slug when an account was connected; starts its first sync
             and returns at once.
+        address: The public address, without a slash at its end; where Meta sends browsers back to.
+        now: Current aware time.
     """
 
     engine: Engine
     vault: Vault
     meta: MetaAccess
     after_connect: Callable[[str], None] = lambda _slug: None
+    address: Callable[[], str] = lambda: ""
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def connections(self) -> ConnectionParts:
+        """What services of connections need."""
+        return ConnectionParts(self.engine, self.vault, self.meta)
+
+    def connected(self, slug: str) -> None:
+        """Let the first sync of a client begin."""
+        try:
+            self.after_connect(slug)
+        except Exception as error:
+            # Reason: the account is connected; the next scheduled sync reads it, too.
+            log.error("after_connect_failed client=%s error=%s", slug, type(error).__name__)
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """A request that is answered with a reason."""
 
     def __init__(self, status: int, error: str, remedy: str = "", field: str = "") -> None:
@@ -86,7 +107,8 @@ def make_desk(parts: DeskParts, key: str) -> Starlette:
 
     `POST /clients` takes person_id, name and perhaps slug, currency, timezone; `POST /accounts`
     takes person_id, slug, account and token. Both answer JSON with `ok`; when it is false, `error`,
-    `remedy` and perhaps the `field` it is about.
+    `remedy` and perhaps the `field` it is about. What it does for Facebook Login, invitations and
+    Meta's callbacks is in `connect_desk`.
 
     Args:
         parts: See `DeskParts`.
@@ -100,24 +122,36 @@ def make_desk(parts: DeskParts, key: str) -> Starlette:
     # Reason: whoever hosts the desk may have set up logging in a way of their own.
     keep_addresses_out()
 
-    def route(path: str, work: Work) -> Route:
+    # Reason: it needs what is above; this is the one place where both meet.
+    from adlab.web import connect_desk
+
+    def route(path: str, work: Work, *, by_operators: bool = True) -> Route:
         async def endpoint(request: Request) -> Response:
-            return await _serve(request, parts, key, work)
+            return await _serve(request, parts, key, work, by_operators)
 
         return Route(path, endpoint, methods=["POST"])
 
-    return Starlette(routes=[route("/clients", _add_client), route("/accounts", _connect)])
+    return Starlette(
+        routes=[
+            route("/clients", _add_client),
+            route("/accounts", _connect),
+            *(route(path, work) for path, work in connect_desk.BY_OPERATORS.items()),
+            *(route(p, work, by_operators=False) for p, work in connect_desk.BY_ANYBODY.items()),
+        ]
+    )
 
 
-async def _serve(request: Request, parts: DeskParts, key: str, work: Work) -> Response:
-    token = ""
+async def _serve(
+    request: Request, parts: DeskParts, key: str, work: Work, by_operators: bool
+) -> Response:
+    secret: list[str] = []
     try:
         _check_key(request, key)
         given = await _read(request)
-        token = given.get("token", "")
-        answer = await run_in_threadpool(_do, parts, given, work)
+        secret = [v for n, v in given.items() if n in SECRET and len(v) > 3]
+        answer = await run_in_threadpool(_do, parts, given, work, by_operators)
         return JSONResponse({"ok": True, **answer})
-    except _RefusedError as refused:
+    except RefusedError as refused:
         found = {"error": refused.error, "remedy": refused.remedy, "field": refused.field}
         status = refused.status
     except MetaError as error:
@@ -134,15 +168,16 @@ async def _serve(request: Request, parts: DeskParts, key: str, work: Work) -> Re
         log.error("desk_broke work=%s error=%s", work.__name__, type(error).__name__)
         found, status = {"error": "Something broke on our side.", "remedy": "Try again.",
                          "field": ""}, 500  # fmt: skip
-    hidden = {k: v.replace(token, "…") if token else v for k, v in found.items()}
-    return JSONResponse({"ok": False, **hidden}, status)
+    for text in secret:
+        found = {k: v.replace(text, "…") for k, v in found.items()}
+    return JSONResponse({"ok": False, **found}, status)
 
 
 def _check_key(request: Request, key: str) -> None:
     kind, _, offered = request.headers.get("authorization", "").partition(" ")
     fits = hmac.compare_digest(offered.strip().encode(), key.encode())
     if kind.lower() != "bearer" or not fits:
-        raise _RefusedError(401, "This desk does not know you.")
+        raise RefusedError(401, "This desk does not know you.")
 
 
 async def _read(request: Request) -> dict[str, str]:
@@ -152,21 +187,24 @@ async def _read(request: Request) -> dict[str, str]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BYTES:
-            raise _RefusedError(413, "This is too much.")
+            raise RefusedError(413, "This is too much.")
     try:
         given = json.loads(body)
     except ValueError:
         given = None
     if not isinstance(given, dict):
-        raise _RefusedError(400, "This is not a request.")
+        raise RefusedError(400, "This is not a request.")
     return {str(k): str(v).strip() for k, v in given.items() if isinstance(v, str | int)}
 
 
-def _do(parts: DeskParts, given: dict[str, str], work: Work) -> dict[str, Any]:
-    return work(parts, _operator(parts.engine, given.get("person_id", "")), given)
+def _do(
+    parts: DeskParts, given: dict[str, str], work: Work, by_operators: bool
+) -> dict[str, Any]:
+    actor = operator(parts.engine, given.get("person_id", "")) if by_operators else ""
+    return work(parts, actor, given)
 
 
-def _operator(engine: Engine, person_id: str) -> str:
+def operator(engine: Engine, person_id: str) -> str:
     """The name of a person who may operate, asked of the database each time."""
     row = None
     if re.fullmatch(r"[0-9]{1,9}", person_id):
@@ -175,7 +213,7 @@ def _operator(engine: Engine, person_id: str) -> str:
                 statement("person_of_id"), {"person_id": int(person_id)}
             ).first()
     if row is None or not has_right(row.role, Right.OPERATE):
-        raise _RefusedError(403, "You may not add clients or connect accounts.",
+        raise RefusedError(403, "You may not add clients or connect accounts.",
                             "An owner or admin of the agency does.")  # fmt: skip
     return str(row.name)
 
@@ -183,30 +221,30 @@ def _operator(engine: Engine, person_id: str) -> str:
 def _add_client(parts: DeskParts, actor: str, given: dict[str, str]) -> dict[str, Any]:
     name = given.get("name", "")
     if not name or len(name) > 200:
-        raise _RefusedError(422, "A name has 1 to 200 characters.", field="name")
+        raise RefusedError(422, "A name has 1 to 200 characters.", field="name")
     with transaction(parts.engine) as connection:
         known = load_clients(connection)
         if not given.get("slug") and name.casefold() in {c.name.casefold() for c in known}:
             # Reason: two of one name cannot be told apart in any list; often it is sent twice.
-            raise _RefusedError(
+            raise RefusedError(
                 409, "There is a client of this name already.",
                 "Choose another name, or give it a short name of its own.", "name",
             )  # fmt: skip
         taken = {c.slug for c in known}
         slug = given.get("slug") or free_slug(name, taken)
         if slug in taken:
-            raise _RefusedError(409, "Another client has this address.", "Choose another.", "slug")
+            raise RefusedError(409, "Another client has this address.", "Choose another.", "slug")
         try:
             client = store_client(
                 connection, name, slug, given.get("currency") or None,
                 given.get("timezone") or None, actor=actor,
             )  # fmt: skip
         except ConflictError:
-            raise _RefusedError(
+            raise RefusedError(
                 409, "Another client has this address.", "Choose another.", "slug"
             ) from None
         except ValueError as error:
-            raise _RefusedError(422, _sentence(error), field=_field_of(error)) from None
+            raise RefusedError(422, _sentence(error), field=_field_of(error)) from None
     return {"slug": client.slug, "name": client.name}
 
 
@@ -241,24 +279,20 @@ def free_slug(name: str, taken: set[str]) -> str:
 def _connect(parts: DeskParts, actor: str, given: dict[str, str]) -> dict[str, Any]:
     slug, account, token = (given.get(n, "") for n in ("slug", "account", "token"))
     if not token:
-        raise _RefusedError(422, "An access token is needed.", field="token")
+        raise RefusedError(422, "An access token is needed.", field="token")
     try:
         done = connect_account(
             parts.engine, parts.vault, parts.meta, account, slug, token, actor=actor
         )
     except UnknownObjectError:
-        raise _RefusedError(404, "There is no such client.") from None
+        raise RefusedError(404, "There is no such client.") from None
     except ConflictError as error:
-        raise _RefusedError(409, error.message, error.remedy, "account") from None
+        raise RefusedError(409, error.message, error.remedy, "account") from None
     except AccessDeniedError as error:
-        raise _RefusedError(403, error.message, error.remedy) from None
+        raise RefusedError(403, error.message, error.remedy) from None
     except ValueError as error:
-        raise _RefusedError(422, _sentence(error), field="account") from None
-    try:
-        parts.after_connect(slug)
-    except Exception as error:
-        # Reason: the account is connected; the next scheduled sync reads it, too.
-        log.error("after_connect_failed client=%s error=%s", slug, type(error).__name__)
+        raise RefusedError(422, _sentence(error), field="account") from None
+    parts.connected(slug)
     return {
         "account": f"act_{done.account.account_id}", "name": done.account.name,
         "currency": done.account.currency, "timezone": done.account.timezone,

@@ -13,6 +13,7 @@ from adlab.web.sessions import Session
 
 FIELD = "form"
 MOST_BYTES = 20_000
+MOST_LIST_BYTES = 60_000
 
 
 class ForeignFormError(Exception):
@@ -31,19 +32,33 @@ async def read_form(request: Request) -> dict[str, str]:
     Raises:
         ForeignFormError: If it is no plain form, or too large.
     """
+    pairs = await _read(request, MOST_BYTES, 30)
+    return {k: v[-1].strip() for k, v in pairs.items()}
+
+
+async def read_lists(request: Request) -> dict[str, list[str]]:
+    """The fields of a posted form with boxes to tick, each with all it was sent with.
+
+    Raises:
+        ForeignFormError: If it is no plain form, or too large.
+    """
+    pairs = await _read(request, MOST_LIST_BYTES, 2000)
+    return {k: [t.strip() for t in v] for k, v in pairs.items()}
+
+
+async def _read(request: Request, most: int, fields: int) -> dict[str, list[str]]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise ForeignFormError
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
+        if len(body) > most:
             raise ForeignFormError
     try:
-        pairs = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=30)
+        return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=fields)
     except ValueError:
         raise ForeignFormError from None
-    return {k: v[-1].strip() for k, v in pairs.items()}
 
 
 def check_form(

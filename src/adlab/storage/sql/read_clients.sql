@@ -12,8 +12,9 @@ SELECT c.client_id, c.slug, c.name, c.currency, c.timezone, c.status, c.brand,
        (SELECT max(s.checked_at) FROM api.sync_state s WHERE s.client_id = c.client_id
          AND s.kind IN ('objects', 'insights')) AS checked_at,
        (SELECT max(s.changed_at) FROM api.sync_state s WHERE s.client_id = c.client_id) AS changed_at,
-       (SELECT min(n.status) FILTER (WHERE n.status <> 'ok') FROM api.connections n
-         WHERE n.client_id = c.client_id) AS connection_trouble,
+       (SELECT coalesce(min(n.status) FILTER (WHERE n.status <> 'ok'),
+                        CASE WHEN count(n.warning) > 0 THEN 'expiring' END)
+         FROM api.connections n WHERE n.client_id = c.client_id) AS connection_trouble,
        (SELECT count(*) FROM api.connections n WHERE n.client_id = c.client_id) AS connections
 FROM api.clients c
 ORDER BY c.name

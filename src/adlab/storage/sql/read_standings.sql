@@ -24,13 +24,14 @@ looks AS (
 change AS (
   SELECT client_id, max(changed_at) AS changed_at FROM api.sync_state GROUP BY client_id),
 link AS (
-  SELECT client_id, count(*) AS connections, min(status) FILTER (WHERE status <> 'ok') AS trouble
+  SELECT client_id, count(*) AS connections, min(status) FILTER (WHERE status <> 'ok') AS trouble,
+         min(warning) AS warning
   FROM api.connections GROUP BY client_id)
 SELECT c.client_id, c.slug, c.name, c.currency, c.timezone, c.brand,
        coalesce(a.accounts, 0) AS accounts, coalesce(a.meta, 0) AS meta,
        a.currencies, a.timezones, k.checked_at, coalesce(k.failed, 0) AS failed,
        coalesce(k.unread, 0) AS unread, h.changed_at,
-       coalesce(n.connections, 0) AS connections, n.trouble,
+       coalesce(n.connections, 0) AS connections, n.trouble, n.warning,
        (SELECT max(d.date) FROM api.account_daily d WHERE d.client_id = c.client_id) AS last_day
 FROM api.clients c
 LEFT JOIN account a USING (client_id)

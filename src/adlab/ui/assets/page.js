@@ -12,7 +12,7 @@
     const wanted = fold(field.value.trim())
     for (const list of $$(`[data-filtered="${field.dataset.filter}"]`)) {
       let shown = 0
-      for (const el of $$(":scope > a, :scope > article", list)) {
+      for (const el of $$(":scope > a, :scope > article, :scope > label", list)) {
         el.hidden = !fold(el.dataset.name ?? el.textContent).includes(wanted)
         shown += el.hidden ? 0 : 1
       }
