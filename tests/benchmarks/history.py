@@ -23,6 +23,7 @@ from sqlalchemy import Engine, make_url, text
 from tests.benchmarks.figures import Figure, embedded, simulator
 
 DAYS = int(os.environ.get("BENCH_HISTORY_DAYS", "90"))
+ENGINES = os.environ.get("BENCH_HISTORY_ENGINES", "plain,columnstore").split(",")
 FIRST = datetime(2026, 8, 22, tzinfo=UTC)
 EACH_POLL_DAYS = 11
 
@@ -31,8 +32,10 @@ def measure(folder: Path) -> list[Figure]:
     """Sizes on plain PostgreSQL, and with columnstore where a server with TimescaleDB is named."""
     figures: list[Figure] = []
     with embedded(folder / "home") as servers:
-        figures += _measure(servers.admin_url, "plain", 3.0)
-        if url := os.environ.get("ADLAB_TEST_TIMESCALE_URL"):
+        if "plain" in ENGINES:
+            figures += _measure(servers.admin_url, "plain", 3.0)
+        url = os.environ.get("ADLAB_TEST_TIMESCALE_URL")
+        if url and "columnstore" in ENGINES:
             figures += _measure(url, "columnstore", 0.6)
     return figures
 

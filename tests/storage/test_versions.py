@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
 from adlab.core.entities import Level
@@ -130,9 +132,7 @@ def test_action_lists_are_kept_by_entry_once_the_day_is_over(engine: Engine) -> 
         store(c, d, row(1, lists("3", "lead")))
         during, after = versions(c)
     assert (during["actions"], during["changed"]) == (None, 0)
-    assert after["actions"] == {
-        "actions": {"purchase": {"value": "2", "7d_click": "1"}, "lead": None}
-    }
+    assert after["actions"] == {"actions": {"purchase": {"value": "2"}, "lead": None}}
     assert after["changed"] == bit("actions")
 
 
@@ -161,6 +161,83 @@ def test_the_difference_of_two_action_documents_names_what_was_there(
             },
         ).one()
     assert found.d == delta
+
+
+def before(newer: Any, delta: Any) -> Any:
+    """The older document again, as anybody who reads the history would make it."""
+    if delta is None or delta == {}:
+        return newer if delta == {} else None
+    found = {
+        name: {e["action_type"]: e for e in entries} for name, entries in (newer or {}).items()
+    }
+    for name, kinds in delta.items():
+        if kinds is None:
+            del found[name]
+            continue
+        entries = found.setdefault(name, {})
+        for joined, cells in kinds.items():
+            for kind in joined.split(" "):
+                if cells is None:
+                    del entries[kind]
+                    continue
+                entry = dict(entries.get(kind, {"action_type": kind}))
+                if "value" in cells and "default" not in cells and "default" in entry:
+                    entry["default"] = cells["value"]
+                entry |= {k: v for k, v in cells.items() if v is not None}
+                gone = {k for k, v in cells.items() if v is None}
+                entries[kind] = {k: v for k, v in entry.items() if k not in gone and v is not None}
+    return {name: list(entries.values()) for name, entries in found.items()}
+
+
+CELL = st.sampled_from(["1", "2", "3"])
+ENTRY = st.dictionaries(st.sampled_from(["value", "7d_click", "1d_view"]), CELL, min_size=1)
+LIST = st.dictionaries(st.sampled_from(["purchase", "omni_purchase", "lead"]), ENTRY)
+DOCUMENT = st.dictionaries(st.sampled_from(["actions", "action_values"]), LIST)
+
+
+def document(drawn: dict[str, dict[str, dict[str, str]]], with_default: bool) -> dict[str, Any]:
+    def entry(kind: str, cells: dict[str, str]) -> dict[str, str]:
+        default = {"default": cells["value"]} if with_default and "value" in cells else {}
+        return {"action_type": kind, **cells, **default}
+
+    return {n: [entry(k, c) for k, c in kinds.items()] for n, kinds in drawn.items()}
+
+
+@given(old=DOCUMENT, new=DOCUMENT, with_default=st.booleans())
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_nothing_of_an_action_document_is_lost(
+    owner_engine: Engine, old: Any, new: Any, with_default: bool
+) -> None:
+    older, newer = document(old, with_default), document(new, with_default)
+    with transaction(owner_engine) as c:
+        delta = c.execute(
+            text("SELECT app.actions_delta(CAST(:old AS jsonb), CAST(:new AS jsonb)) AS d"),
+            {"old": orjson.dumps(older).decode(), "new": orjson.dumps(newer).decode()},
+        ).scalar()
+
+    def plain(d: Any) -> Any:
+        return {n: sorted(sorted(e.items()) for e in entries) for n, entries in d.items()}
+
+    assert plain(before(newer, delta or {})) == plain(older)
+
+
+def test_aliases_of_one_action_share_their_difference(owner_engine: Engine) -> None:
+    def lists(n: str) -> str:
+        kinds = ("omni_purchase", "purchase", "onsite_web_purchase")
+        return orjson.dumps({"actions": [
+            {"action_type": k, "value": n, "default": n, "1d_click": "1"} for k in kinds
+        ]}).decode()  # fmt: skip
+
+    with transaction(owner_engine) as c:
+        delta = c.execute(
+            text("SELECT app.actions_delta(CAST(:old AS jsonb), CAST(:new AS jsonb)) AS d"),
+            {"old": lists("4"), "new": lists("5")},
+        ).scalar()
+    ((kinds, cells),) = delta["actions"].items()
+    assert sorted(kinds.split()) == ["omni_purchase", "onsite_web_purchase", "purchase"]
+    assert cells == {"value": "4"}
 
 
 def poll(connection: Connection, moments: list[datetime]) -> None:

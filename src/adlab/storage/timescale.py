@@ -45,11 +45,11 @@ TABLES = (
     # Reason: the measured layout, with `level` added to the segments: boards ask for one level at
     # a time, and without it a campaign query would decompress every ad of the account.
     Hypertable("insights_daily", "client_id, account_id, level", "object_id, date"),
-    # Reason: versions are only ever added after the days in which they are thinned, so their
-    # chunks may be small and compressed early.
+    # Reason: after two days only a day's thinning touches a version; later ones are added beside
+    # the compressed ones. So chunks are small and compressed early.
     Hypertable(
         "insights_version", "client_id, account_id, level", "object_id, date, seen_at",
-        chunk_days=7, columnstore_after_days=14,
+        chunk_days=7, columnstore_after_days=4,
     ),
     # Reason: as the daily rows; breakdowns are asked for one kind at a time as well.
     Hypertable(

@@ -142,7 +142,9 @@ def thin() -> str:
         f"PARTITION BY {_KEY} ORDER BY seen_at, replaced_at, n) AS keeper FROM marked m), "
         "touched AS (SELECT g.*, bool_or(goes) OVER ("
         f"PARTITION BY {_KEY}, keeper) AS folds FROM grouped g), "
+        # Reason: with the account named, only its batches are unpacked where days are compressed.
         "gone AS (DELETE FROM app.insights_version v USING touched t WHERE t.folds "
+        "AND v.account_id = :account_id AND v.date BETWEEN :since AND :until "
         "AND v.account_id = t.account_id AND v.level = t.level AND v.object_id = t.object_id "
         "AND v.date = t.date AND v.seen_at = t.seen_at AND v.replaced_at = t.replaced_at "
         "RETURNING 1), "

@@ -55,21 +55,31 @@ CREATE TABLE app.version_thinning (
   thinned_at timestamptz NOT NULL
 );
 
--- What of an older action document a newer one changed: {list: {action_type: old entry}}, with
--- null for an entry, a list or a whole document that was not there.
+-- What of an older action document a newer one changed, as {list: {action types: old cells}}. Types
+-- with the same difference share it, their names joined by spaces: one purchase is counted under
+-- four. Of an entry that is in both only the cells that differ are kept, null for one that was not
+-- there; `default` is left out where it equals `value`. Null stands for an entry, a list or a whole
+-- document that was not there at all.
 CREATE FUNCTION app.actions_delta(old jsonb, new jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $$
   SELECT CASE WHEN old IS NULL THEN 'null'::jsonb ELSE (
     SELECT jsonb_object_agg(lists.name,
       CASE WHEN old -> lists.name IS NULL THEN 'null'::jsonb ELSE (
-      SELECT coalesce(jsonb_object_agg(
-        coalesce(o.kind, n.kind, ''),
-        CASE WHEN o.entry IS NULL THEN 'null'::jsonb ELSE o.entry - 'action_type' END), '{}')
-      FROM (SELECT e ->> 'action_type' AS kind, e AS entry
-            FROM jsonb_array_elements(old -> lists.name) e) o
-      FULL JOIN (SELECT e ->> 'action_type' AS kind, e AS entry
-                 FROM jsonb_array_elements(coalesce(new -> lists.name, '[]')) e) n USING (kind)
-      WHERE o.entry IS DISTINCT FROM n.entry) END)
+      SELECT coalesce(jsonb_object_agg(same.kinds, same.cells), '{}') FROM (
+        SELECT string_agg(pairs.kind, ' ') AS kinds, pairs.cells FROM (
+          SELECT coalesce(o.entry ->> 'action_type', n.entry ->> 'action_type', '') AS kind,
+            CASE WHEN o.entry IS NULL THEN 'null'::jsonb
+                 WHEN n.entry IS NULL THEN o.entry - 'action_type'
+                 ELSE (SELECT jsonb_object_agg(key, coalesce(o.entry -> key, 'null'))
+                       FROM (SELECT key FROM jsonb_object_keys(o.entry || n.entry) key) every
+                       WHERE o.entry -> key IS DISTINCT FROM n.entry -> key
+                         AND NOT (key = 'default' AND n.entry ? 'default'
+                                  AND o.entry -> key IS NOT DISTINCT FROM o.entry -> 'value')) END AS cells
+          FROM jsonb_array_elements(old -> lists.name) o(entry)
+          FULL JOIN jsonb_array_elements(coalesce(new -> lists.name, '[]')) n(entry)
+            ON o.entry ->> 'action_type' = n.entry ->> 'action_type'
+          WHERE o.entry IS DISTINCT FROM n.entry) pairs
+        GROUP BY pairs.cells) same) END)
     FROM (SELECT jsonb_object_keys(old) AS name
           UNION SELECT jsonb_object_keys(coalesce(new, '{}'))) lists
     WHERE old -> lists.name IS DISTINCT FROM new -> lists.name) END
