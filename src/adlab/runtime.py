@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from adlab.realtime.events import Publisher
     from adlab.services.access import MetaAccess
     from adlab.services.changes_desk import WriteParts
+    from adlab.services.inbox_subscriptions import SubscriptionParts
     from adlab.services.ingest import IngestParts
     from adlab.storage.tenancy import Reader
     from adlab.vault import Vault
@@ -206,6 +207,47 @@ class Runtime:
 
         parts = self.ingest
         return WriteParts(parts.engine, parts.open_client, parts.tell)
+
+    @property
+    def verify_tokens(self) -> tuple[str, ...]:
+        """What Meta names when it asks whether a webhook is ours; the newest first."""
+        given = self.settings.meta.verify_token
+        if given is not None:
+            return (given.get_secret_value(),)
+        return tuple(self.vault.derive_all("webhook verify token").split(","))
+
+    def subscriptions(self, address: str | None = None) -> SubscriptionParts:
+        """What webhook subscriptions need.
+
+        Args:
+            address: The public address, without a slash at its end; of settings when omitted.
+        """
+        from adlab.meta.signatures import PATH
+        from adlab.services.inbox_subscriptions import SubscriptionParts
+
+        url = f"{address or self.settings.web.address}{PATH}"
+        return SubscriptionParts(self.engine, self.vault, self.meta, url, self.verify_tokens[0])
+
+    def hooks_environment(self) -> dict[str, str] | None:
+        """Variables of a receiver of webhooks, with a login of its own; None without an app secret.
+
+        Reason: the receiver stands in the internet, so it gets these and no variable of ours.
+        """
+        from adlab.storage.engine import libpq_url, transaction
+        from adlab.storage.inbox import create_hooks_login
+
+        secret = self.meta.app_secret
+        if not secret:
+            return None
+        with transaction(self.engine) as connection:
+            login, password = create_hooks_login(connection)
+        return {
+            "ADLAB_DATABASE__URL": libpq_url(
+                self.engine.url.set(username=login, password=password)
+            ),
+            "ADLAB_HOOKS_APP_SECRET": secret,
+            "ADLAB_HOOKS_VERIFY_TOKENS": ",".join(self.verify_tokens),
+        }
 
     def on_graph_api(self, base_url: str) -> Runtime:
         """The same runtime speaking to another Graph API (the demo's simulator)."""

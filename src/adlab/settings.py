@@ -70,6 +70,9 @@ class MetaSettings(BaseModel):
     api_version: str = Field("v26.0", description="Pinned version; v25.0 is the oldest alive.")
     app_id: str | None = Field(None, description="The Meta app's id.")
     app_secret: SecretStr | None = Field(None, description="The Meta app's secret.")
+    verify_token: SecretStr | None = Field(
+        None, description="Named by Meta when webhooks begin; unset: follows from SECRET_KEY."
+    )
     dialog_url: str | None = Field(
         None, description="Host of Facebook Login's dialog; unset: follows from BASE_URL."
     )
@@ -101,6 +104,15 @@ class MetaSettings(BaseModel):
             raise ValueError("it must look like v26.0")
         if (int(match[1]), int(match[2])) < FLOOR_VERSION:
             raise ValueError("Meta no longer serves ads on it; use v25.0 or newer")
+        return value
+
+    @field_validator("verify_token")
+    @classmethod
+    def _check_verify(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(
+            r"[A-Za-z0-9_-]{16,200}", value.get_secret_value()
+        ):
+            raise ValueError("it must be 16 to 200 letters, digits, _ or -")
         return value
 
     @field_validator("app_id")
@@ -225,6 +237,8 @@ EXAMPLES = {
     "ADLAB_META__API_VERSION": "v26.0",
     "ADLAB_META__APP_ID": "1234567890",
     "ADLAB_META__APP_SECRET": "from the app's settings page at Meta",
+    "ADLAB_META__VERIFY_TOKEN": "the output of: "
+    'python -c "import secrets; print(secrets.token_urlsafe(24))"',
     "ADLAB_META__DIALOG_URL": "https://www.facebook.com",
     "ADLAB_META__LOGIN_BUSINESS": "1",
     "ADLAB_META__PAGE_SIZE": "1000",

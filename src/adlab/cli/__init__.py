@@ -41,6 +41,7 @@ def _register() -> None:
         servers,
         sync,
         users,
+        webhooks,
         worker,
     )  # fmt: skip
 
@@ -54,6 +55,7 @@ def _register() -> None:
     app.add_typer(epochs.app, name="epoch")
     app.add_typer(report.app, name="report")
     app.add_typer(backfill.app, name="backfill")
+    app.add_typer(webhooks.app, name="webhooks")
     app.command("sync")(sync.sync)
     app.command("worker")(worker.worker)
     app.command("freshness")(freshness.freshness)

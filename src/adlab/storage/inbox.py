@@ -1,4 +1,4 @@
-"""The inbox of webhooks: kept before they are acknowledged, claimed and settled by the processor."""
+"""The inbox of webhooks: kept before they are acknowledged, then claimed and settled."""
 
 from __future__ import annotations
 
@@ -144,14 +144,12 @@ def load_versions(
     return {(r.level, r.object_id): Version(**r._mapping) for r in rows}
 
 
-def load_elsewhere(connection: Connection, account_id: int, object_ids: Iterable[int]) -> set[int]:
-    """Those objects that are known in another account."""
-    return set(
-        connection.scalars(
-            statement("inbox_elsewhere"),
-            {"account_id": account_id, "object_ids": list(object_ids)},
-        )
-    )
+def load_owners(connection: Connection, object_ids: Iterable[int]) -> dict[int, set[int]]:
+    """The accounts in which each object is known."""
+    found: dict[int, set[int]] = {}
+    for row in connection.execute(statement("inbox_owners"), {"object_ids": list(object_ids)}):
+        found.setdefault(row.object_id, set()).add(row.account_id)
+    return found
 
 
 def load_ads_of_creatives(

@@ -29,13 +29,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from adlab.core.errors import AdlabError, SettingsError
-from adlab.meta.signatures import answer_handshake, is_signed
+from adlab.meta.signatures import PATH, answer_handshake, is_signed
 from adlab.meta.subscriptions_payload import PayloadError, read_payload
 from adlab.web.hooks_store import BusyError, GroupCommit, Store
 
 log = logging.getLogger(__name__)
 
-PATH = "/meta/webhooks"
 LARGEST = 4 * 2**20
 # Reason: all bodies being read at one moment; whoever floods us meets 503 before memory ends.
 LARGEST_TOGETHER = 64 * 2**20
@@ -58,7 +57,7 @@ class HooksConfig:
         return "HooksConfig(…)"
 
 
-class _Refused(Exception):  # noqa: N818  # Reason: an answer, not an error.
+class _Refused(Exception):  # Reason: an answer, not an error.
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason

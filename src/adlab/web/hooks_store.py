@@ -153,7 +153,8 @@ class GroupCommit:
                     self._size -= sum(len(c.events) for c in calls)
 
     def _next(self) -> list[_Call]:
-        calls, size = [], 0
+        calls: list[_Call] = []
+        size = 0
         while self._waiting and (not calls or size + len(self._waiting[0].events) <= MOST_A_COMMIT):
             calls.append(self._waiting.pop(0))
             size += len(calls[-1].events)

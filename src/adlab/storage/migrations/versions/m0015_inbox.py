@@ -57,7 +57,7 @@ FUNCTIONS = """
 -- Keep updates. given: [{account, field, topic, object, value, sent_at (epoch seconds), digest,
 -- value_digest (hex), collapse}]. collapse says when the same value at another time is the same
 -- happening: 'exact' never, 'waiting' while the earlier one is not processed yet (it will be read
--- after both), 'once' also within 36 hours. Out: how many are new, came again, and belong to nobody.
+-- after both), 'once' also within 36 hours. Out: how many are new, came again, belong to nobody.
 -- Reason: FOR UPDATE SKIP LOCKED, so that an acknowledgement never waits for a processor; a repeat
 -- of an event in work is not counted on it. The job is asked for in the same transaction.
 CREATE FUNCTION sec.take_webhooks(given jsonb, at timestamptz)
@@ -144,7 +144,8 @@ CREATE VIEW api.webhook_events WITH (security_barrier) AS
 -- The newest word of Meta on each ad whose creative people have seen too often.
 CREATE VIEW api.fatigue_signals WITH (security_barrier) AS
   SELECT DISTINCT ON (t.account_id, t.object_id)
-         t.client_id, t.account_id, t.object_id AS ad_id, t.value ->> 'creative_fatigue_level' AS level,
+         t.client_id, t.account_id, t.object_id AS ad_id,
+         t.value ->> 'creative_fatigue_level' AS level,
          t.value ->> 'creative_fatigue_message' AS message, t.sent_at, t.event_id
   FROM app.webhook_event t
   WHERE t.topic = 'creative_fatigue' AND t.object_id IS NOT NULL
