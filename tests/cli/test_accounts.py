@@ -7,6 +7,7 @@ from sqlalchemy import Engine, text
 from tests.conftest import TOKEN, Simulator
 
 from adlab.storage.engine import transaction
+from adlab.vault import Vault
 
 from .conftest import Adlab, Done
 
@@ -159,3 +160,97 @@ def test_without_a_secret_key_an_external_database_is_refused(
     assert done.code == 1
     assert "ADLAB_SECRET_KEY is not set, and the database is external" in done.err
     assert adlab("client", "list").code == 1
+
+
+def test_an_account_is_disconnected_and_its_data_stays(
+    adlab: Adlab, connected: Simulator, owner_engine: Engine
+) -> None:
+    done = adlab("account", "disconnect", "act_1001", "--json")
+    assert done.code == 0, done.err
+    assert (done.json["accounts"], done.json["token_deleted"]) == (["act_1001"], True)
+    assert connections(owner_engine) == 0
+    (found,) = adlab("account", "list", "--json").json
+    assert (found["account"], found["connection"]) == ("act_1001", None)
+    again = adlab("account", "disconnect", "act_1001")
+    assert (again.code, "act_1001 is not connected" in again.err) == (1, True)
+
+
+@pytest.mark.parametrize("given", [(), ("act_1001", "--connection", "1")])
+def test_disconnecting_needs_an_account_or_a_connection(
+    adlab: Adlab, given: tuple[str, ...]
+) -> None:
+    assert adlab("account", "disconnect", *given).code == 2
+
+
+def test_an_invitation_is_a_link_that_can_be_revoked(
+    adlab: Adlab, acme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = adlab("account", "invite", "--client", acme)
+    assert (lacking.code, "ADLAB_META__APP_ID" in lacking.err) == (1, True)
+    monkeypatch.setenv("ADLAB_META__APP_ID", "555")
+    monkeypatch.setenv("ADLAB_META__APP_SECRET", "not-a-real-app-secret")
+    monkeypatch.setenv("ADLAB_WEB__PUBLIC_URL", "https://reports.example")
+    made = adlab("account", "invite", "--client", acme, "--hours", "48", "--json")
+    assert made.json["url"].startswith("https://reports.example/")
+    assert "/invite/" in made.json["url"]
+    number = str(made.json["invite_id"])
+    assert f"Invitation {number} for acme is open" in adlab("connection", "list").err
+    assert adlab("account", "uninvite", number).code == 0
+    assert adlab("account", "uninvite", number).code == 1
+    assert adlab("account", "invite", "--client", acme, "--hours", "9999").code == 2
+
+
+def test_connections_tell_whose_login_and_a_dead_one_fails_the_check(
+    adlab: Adlab, connected: Simulator, owner_engine: Engine
+) -> None:
+    (found,) = adlab("connection", "list", "--json").json
+    assert (found["client"], found["accounts"], found["login"], found["status"]) == (
+        "acme", ["act_1001"], "Demo Buyer", "ok",
+    )  # fmt: skip
+    assert adlab("connection", "check", "--json").json == []
+    with transaction(owner_engine) as c:
+        client = c.scalar(text("SELECT client_id FROM sec.connection"))
+        dead = Vault(bytes.fromhex("0f" * 32)).seal("sim-revoked-1", client)
+        c.execute(text("UPDATE sec.connection SET facts_at = NULL, token_sealed = :t"), {"t": dead})
+    done = adlab("connection", "check", "--json")
+    assert done.code == 1
+    assert done.json[0]["outcome"] == "reauth_required"
+    assert (
+        "Demo Buyer (Meta user 9001), connected by local owner, must log in"
+        in (done.json[0]["detail"])
+    )
+    (row,) = adlab("account", "list", "--json").json
+    assert (row["connection"], row["reason"]) == ("reauth_required", done.json[0]["detail"])
+
+
+def test_a_connection_that_ends_soon_stands_in_the_list(
+    adlab: Adlab, connected: Simulator, owner_engine: Engine
+) -> None:
+    with transaction(owner_engine) as c:
+        c.execute(text("UPDATE sec.connection SET warning = 'It ends soon.'"))
+    (row,) = adlab("account", "list", "--json").json
+    assert (row["connection"], row["reason"]) == ("expiring", "It ends soon.")
+    (found,) = adlab("connection", "list", "--json").json
+    assert (found["status"], found["why"]) == ("expiring", "It ends soon.")
+
+
+def test_keys_are_listed_and_rotated_and_never_shown(
+    adlab: Adlab, connected: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = "0f" * 32, "ab" * 32
+    (only,) = adlab("key", "list", "--json").json
+    assert (only["tokens"], only["state"]) == (1, "newest")
+    alone = adlab("key", "rotate")
+    assert (alone.code, "holds one key only" in alone.err) == (1, True)
+    monkeypatch.setenv("ADLAB_SECRET_KEY", f"{new},{old}")
+    assert [k["state"] for k in adlab("key", "list", "--json").json] == ["newest", "in use"]
+    done = adlab("key", "rotate", "--json")
+    assert (done.json["tokens"], done.json["retirable"]) == (1, [only["key"]])
+    assert "may go from ADLAB_SECRET_KEY" in done.err
+    assert old not in done.out + done.err
+    assert adlab("key", "retire").code == 1
+    monkeypatch.setenv("ADLAB_SECRET_KEY", new)
+    assert [k["state"] for k in adlab("key", "list", "--json").json] == ["newest"]
+    monkeypatch.setenv("ADLAB_SECRET_KEY", old)
+    lost = adlab("key", "list", "--json")
+    assert (lost.code, [k["state"] for k in lost.json]) == (1, ["newest", "missing"])

@@ -156,4 +156,12 @@ def test_the_key_travels_only_when_asked(home: Path, tmp_path: Path) -> None:
     assert restore(home, tmp_path / "with", force=True).key_restored
     assert (home / "secret.key").read_text() == "old-key\n"
     assert [file.read_text() for file in home.glob("secret.key.before-*")] == ["other-key\n"]
+    # A ring that holds the backup's key opens all of it and stays; a larger one is brought back.
+    (home / "secret.key").write_text("newer-key\nold-key\n")
+    assert not restore(home, tmp_path / "with", force=True).key_restored
+    assert (home / "secret.key").read_text() == "newer-key\nold-key\n"
+    backup(home, tmp_path / "ring", include_key=True)
+    (home / "secret.key").write_text("old-key\n")
+    assert restore(home, tmp_path / "ring", force=True).key_restored
+    assert (home / "secret.key").read_text() == "newer-key\nold-key\n"
     stop_servers(home)

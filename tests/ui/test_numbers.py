@@ -227,3 +227,28 @@ def test_strip_turns_amber_when_old_and_red_when_something_failed() -> None:
     assert [i.text for i in strip.items if i.tone == "bad"] == ["Acme EU could not be read"]
     assert "history begins 1 Mar 2026" in [i.text for i in strip.items]
     assert len(strip.notes) == 1
+
+
+def test_a_broken_connection_is_told_with_its_remedy_for_whoever_looks() -> None:
+    now = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    period = DateRange(date(2026, 10, 22), date(2026, 11, 20))
+    broken = _fresh(connection="reauth_required", trouble="Dana must log in.")
+    item = make_strip(broken, period, None, now, "/clients/acme/connect").items[-1]
+    assert (item.text, item.tone, item.detail) == (
+        "Meta must be connected again", "bad", "Dana must log in.",
+    )  # fmt: skip
+    assert item.link == ("Reconnect", "/clients/acme/connect")
+    other = make_strip(broken, period, None, now).items[-1]
+    assert (other.text, other.link) == (
+        "Meta must be connected again: ask an admin of the agency", None,
+    )  # fmt: skip
+
+
+def test_a_connection_that_ends_soon_is_a_warning_and_nothing_is_stale() -> None:
+    now = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    period = DateRange(date(2026, 10, 22), date(2026, 11, 20))
+    strip = make_strip(_fresh(connection="expiring", trouble="It ends."), period, None, now, "/x")
+    assert (strip.items[-1].text, strip.items[-1].tone) == (
+        "The connection to Meta ends soon", "warn",
+    )  # fmt: skip
+    assert not strip.stale
