@@ -27,8 +27,10 @@ def _register() -> None:
     from adlab.cli import (
         accounts,
         backfill,
+        changes,
         clients,
         connections,
+        conversions,
         demo,
         epochs,
         freshness,
@@ -55,6 +57,8 @@ def _register() -> None:
     app.add_typer(epochs.app, name="epoch")
     app.add_typer(report.app, name="report")
     app.add_typer(backfill.app, name="backfill")
+    app.add_typer(changes.app, name="change")
+    app.add_typer(conversions.app, name="conversions")
     app.add_typer(webhooks.app, name="webhooks")
     app.command("sync")(sync.sync)
     app.command("worker")(worker.worker)
