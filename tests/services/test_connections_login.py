@@ -222,12 +222,6 @@ def test_an_unknown_state_is_refused(house: House, state: str) -> None:
     assert house.facebook.requests == []
 
 
-def test_a_changed_state_is_refused(house: House) -> None:
-    state = house.facebook.allow(house.begin())
-    with pytest.raises(LoginStateError, match="belongs to no login"):
-        house.back(f"{state}-wrong")
-
-
 def test_a_state_expires_after_a_quarter_of_an_hour(house: House) -> None:
     state = house.facebook.allow(house.begin())
     house.facebook.now = NOW + timedelta(minutes=15)
