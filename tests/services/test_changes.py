@@ -329,6 +329,33 @@ def test_a_budget_that_never_arrived_is_sent_once_more_and_counts_twice(desk: De
     assert len(entry.sends) == 2
 
 
+def test_a_refusal_after_a_lost_answer_proves_nothing(desk: Desk) -> None:
+    """The first call may still take effect, so the change is not called failed."""
+    ad_set, before = desk.ad_set()
+    desk.fault("reset", f"/{ad_set}$", method="POST")
+    desk.fault("no_permission", f"/{ad_set}$", method="POST")
+    with pytest.raises(MissingPermissionError):
+        apply(desk.parts, SetBudget(BERLIN, ad_set, Decimal(50)), **WHO)
+    (entry,) = list_changes(desk.parts)
+    assert (entry.state, len(entry.sends)) == ("unknown", 1)
+    assert recover(desk.parts).busy == [entry.change_id]
+    desk.at += timedelta(minutes=11)
+    assert [c.state for c in recover(desk.parts).changes] == ["failed"]
+    assert desk.node(ad_set, "daily_budget")["daily_budget"] == str(before)
+
+
+def test_a_wish_that_came_true_meanwhile_is_not_sent(desk: Desk) -> None:
+    ad_set, _ = desk.ad_set()
+    for euros in (41, 42, 43, 44, 45):
+        apply(desk.parts, SetBudget(BERLIN, ad_set, Decimal(euros)), **WHO)
+    desk.go_on(minutes=62)
+    graph = GraphClient(desk.simulator.url, "v26.0", "sim-token-other")
+    graph.send(str(ad_set), {"daily_budget": "4500"}, repeatable=True)
+    desk.simulator.control("DELETE", "/__calls")
+    assert [c.state for c in apply_waiting(desk.parts).changes] == ["verified"]
+    assert desk.calls(f"/{ad_set}$") == 0
+
+
 def test_an_ad_is_made_paused_and_once_with_no_label_left(desk: Desk) -> None:
     ad_set, _ = desk.ad_set()
     change = CreateAd(BERLIN, ad_set, "New ad", desk.creative())

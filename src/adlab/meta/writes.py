@@ -87,10 +87,9 @@ def send_edit(client: GraphClient, change: Change, currency: str, *, dry_run: bo
     if isinstance(change, Remove):
         client.delete(path)
         return
-    # Reason: each call with a budget counts against four an hour, so none is repeated unseen.
-    repeatable = not isinstance(change, SetBudget)
-    client.send(path, {**_form(change, currency), **(_DRY if dry_run else {})},
-                repeatable=repeatable)  # fmt: skip
+    form = {**_form(change, currency), **(_DRY if dry_run else {})}
+    # Reason: who sends reads in between; and each budget counts against four an hour.
+    client.send(path, form, repeatable=dry_run)
 
 
 def _form(change: Change, currency: str) -> dict[str, Any]:

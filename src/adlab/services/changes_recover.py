@@ -178,6 +178,8 @@ def _send_waiting(parts: WriteParts, desk: Desk, entry: Entry) -> bool:
             settle_failed(parts, entry, str(error))
             return True
         raise
+    if look.is_so_already:
+        return settle_edit(parts, desk, entry, None, last=True)
     if look.before != entry.before:
         settle_failed(
             parts, entry, f"Somebody changed it while this waited: it was {entry.before} and is "

@@ -28,6 +28,7 @@ from adlab.core.errors import (
     MetaError,
     MissingPermissionError,
     RateLimitedError,
+    RejectedRequestError,
     RetryableMetaError,
 )
 from adlab.meta import writes
@@ -146,9 +147,10 @@ def _edit(parts: WriteParts, desk: Desk, entry: Entry) -> None:
         lost = None
         try:
             writes.send_edit(desk.graph, entry.change, desk.currency)
-        except RateLimitedError:
-            raise
         except RetryableMetaError as error:
+            # Reason: a deletion is repeated inside its call, and an earlier try may have arrived.
+            if isinstance(error, RateLimitedError) and not isinstance(entry.change, Remove):
+                raise
             lost = error
         except MetaError as error:
             if not (isinstance(entry.change, Remove) and (error.code, error.subcode) == (100, 33)):
@@ -179,7 +181,10 @@ def settle_edit(
     except MetaError as error:
         if not last and lost is None and isinstance(error, RetryableMetaError):
             return False
-        _settle(parts, entry, "unknown", error=f"It could not be read back: {describe(error)}")
+        if isinstance(entry.change, Remove) and isinstance(error, RejectedRequestError):
+            _settle(parts, entry, "verified", after=entry.wanted, remarks=("Nobody sees it now.",))
+        else:
+            _settle(parts, entry, "unknown", error=f"It could not be read back: {describe(error)}")
         return True
     now_so = observe(entry.change, found)
     apart = difference(entry.wanted, now_so)
@@ -375,7 +380,12 @@ def settle_failed(parts: WriteParts, entry: Entry, reason: str) -> None:
 
 
 def _fail(parts: WriteParts, entry: Entry, error: MetaError) -> None:
-    _settle(parts, entry, "failed", error=describe(error), trace_id=error.trace_id, uncount=True)
+    """Settle a change whose newest call surely did nothing."""
+    with transaction(parts.engine) as c:
+        earlier = len(store.load_one(c, entry.change_id).sends) > 1
+    # Reason: an earlier call without an answer may still take effect; `recover` will tell.
+    state = "unknown" if earlier else "failed"
+    _settle(parts, entry, state, error=describe(error), trace_id=error.trace_id, uncount=True)
 
 
 def _write(parts: WriteParts, connection: Any, entry: Entry, state: str, **more: Any) -> None:
