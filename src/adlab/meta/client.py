@@ -36,6 +36,7 @@ from adlab.core.errors import (
 from adlab.core.quota import READ_POINTS, WRITE_POINTS, Budget, Caller
 from adlab.meta import errors as graph_errors
 from adlab.meta.limits import Pace, read_usage
+from adlab.meta.rows import InsightsRow
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,9 @@ class Retry:
     longest_wait: float = 60.0
     total: float = 900.0
     limited_attempts: int = 24
+
+
+Decode = Callable[[bytes], dict[str, Any] | None]
 
 
 class Observe(Protocol):
@@ -147,14 +151,24 @@ class GraphClient:
         """
         return self._call("GET", path, params or {})
 
-    def get_page(self, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def get_page(
+        self, path: str, params: Mapping[str, Any], decode: Decode | None = None
+    ) -> dict[str, Any]:
         """Read a page of an edge; an answer without a list of objects is asked for again.
+
+        Args:
+            path: The edge.
+            params: Its parameters.
+            decode: Reads a page of a known shape; None from it leaves the answer to the general
+                reader.
 
         Raises:
             MetaUnavailableError: If it never holds one.
             MetaError: As for `get`.
         """
-        return self._call("GET", path, params, check=lambda body: _check_page(body, path))
+        return self._call(
+            "GET", path, params, check=lambda body: _check_page(body, path), decode=decode
+        )
 
     def post(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a form; only for calls that may be repeated safely (report runs)."""
@@ -237,6 +251,7 @@ class GraphClient:
         repeatable: bool = True,
         is_list: bool = False,
         check: Callable[[dict[str, Any]], None] | None = None,
+        decode: Decode | None = None,
     ) -> dict[str, Any]:
         wire = self._wire(params)
         began = self._clock()
@@ -244,7 +259,7 @@ class GraphClient:
         while True:
             attempt += 1
             try:
-                body = self._once(method, path, wire, points, calls, is_list)
+                body = self._once(method, path, wire, points, calls, is_list, decode)
                 if check is not None:
                     check(body)
                 return body
@@ -304,6 +319,7 @@ class GraphClient:
         points: int,
         calls: int,
         is_list: bool,
+        decode: Decode | None,
     ) -> dict[str, Any]:
         self.pace.wait(points, calls)
         with self._count_lock:
@@ -317,7 +333,9 @@ class GraphClient:
             else:
                 answer = self._http.request(method, url, params=wire)
             regain = self._note(answer.headers)
-            body = self._read(answer.status_code, answer.content, regain, is_list)
+            body = decode(answer.content) if decode and answer.status_code == 200 else None
+            if body is None:
+                body = self._read(answer.status_code, answer.content, regain, is_list)
             outcome = "ok"
             return body
         except httpx.HTTPError as error:
@@ -423,7 +441,7 @@ def _endpoint(path: str) -> str:
 
 def _check_page(body: Mapping[str, Any], path: str) -> None:
     rows = body.get("data")
-    if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
+    if not isinstance(rows, list) or not all(isinstance(r, dict | InsightsRow) for r in rows):
         raise MetaUnavailableError(
             f"A page of {path.rsplit('/', 1)[-1]} holds no list of objects.",
             "Meta has trouble; try again later.",

@@ -28,8 +28,9 @@ from adlab.core.insights import ATTRIBUTION_WINDOWS
 from adlab.core.periods import TOTALS_MONTHS, DateRange, months_back
 from adlab.meta import fields, parsing, splits
 from adlab.meta.batch import Read, read_all
-from adlab.meta.client import GraphClient
+from adlab.meta.client import Decode, GraphClient
 from adlab.meta.paging import pages, pages_after
+from adlab.meta.rows import decode_page
 from adlab.meta.runs import ReportRuns, Run
 from adlab.meta.splits import Learned
 
@@ -93,6 +94,7 @@ class InsightsReader:
     runs: ReportRuns | None = None
     today: Callable[[], date] = lambda: datetime.now(UTC).date()
     _ahead: dict[str, _Parts] = field(default_factory=dict)
+    _decode: Decode | None = None
 
     def fetch(
         self, level: Level, period: DateRange, expected_rows: int = 0
@@ -111,6 +113,7 @@ class InsightsReader:
             self._params(level, period),
             parse=lambda row: self._read(row, level),
             expected_rows=expected_rows,
+            decode=decode_page,
         )
 
     def fetch_rows(
@@ -120,6 +123,7 @@ class InsightsReader:
         parse: Callable[[Row], T],
         expected_rows: int = 0,
         report_only: bool = False,
+        decode: Decode | None = None,
     ) -> Iterator[T]:
         """Rows of any question about this account's insights, in no particular order.
 
@@ -134,6 +138,7 @@ class InsightsReader:
             parse: Makes the wanted thing of a row; called once for each.
             expected_rows: Rough size, to choose between pages and a report.
             report_only: Never read page by page (breakdowns Meta serves in reports only).
+            decode: Reads pages of a known shape; `parse` then takes the rows it gives.
 
         Yields:
             What `parse` gives. On an error after the first row, everything must be thrown away.
@@ -144,6 +149,7 @@ class InsightsReader:
             StaleCursorError: If a cursor was lost; asking again helps.
             MetaError: As the client raises.
         """
+        self._decode = decode
         asked: Mapping[str, Any] | None = params if self.with_deleted else _without_deleted(params)
         while asked is not None:
             began = False
@@ -286,7 +292,9 @@ class InsightsReader:
         if not report_only and not self._wants_report(params, expected_rows):
             began = False
             try:
-                for page in pages(self.client, f"act_{self.account_id}/insights", params):
+                for page in pages(
+                    self.client, f"act_{self.account_id}/insights", params, decode=self._decode
+                ):
                     began = True
                     yield from page
                 return
@@ -432,7 +440,7 @@ class InsightsReader:
         for pause in _EARLY_PAUSES:
             began = False
             try:
-                for page in pages(self.client, f"{number}/insights", {}):
+                for page in pages(self.client, f"{number}/insights", {}, decode=self._decode):
                     began = True
                     yield page
                 return

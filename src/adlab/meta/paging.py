@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from adlab.core.errors import MetaUnavailableError, TooMuchDataError
-from adlab.meta.client import GraphClient
+from adlab.meta.client import Decode, GraphClient
 
 SMALLEST_PAGE = 25
 
@@ -17,12 +17,14 @@ def pages(
     path: str,
     params: Mapping[str, Any],
     page_size: int | None = None,
+    decode: Decode | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Every page of an edge, in order.
 
     Only `paging.next` tells that there is more (`after` is there on the last page too), yet the
     next page is asked for with `after`, because `next` carries the token. A page Meta finds too
-    heavy is asked for again at half the size; later pages are tried in full again.
+    heavy is asked for again at half the size; later pages are tried in full again. `decode` reads
+    pages of a known shape; see `GraphClient.get_page`.
 
     Raises:
         MetaUnavailableError: If a cursor repeats, which would loop forever, or an answer has no
@@ -30,7 +32,7 @@ def pages(
         TooMuchDataError: If even the smallest page is too heavy.
         MetaError: As the client raises.
     """
-    return _walk(client, path, params, page_size, None)
+    return _walk(client, path, params, page_size, None, decode)
 
 
 def pages_after(
@@ -41,7 +43,7 @@ def pages_after(
     Raises:
         MetaError: As `pages` does.
     """
-    return _walk(client, path, params, None, first)
+    return _walk(client, path, params, None, first, None)
 
 
 class _PageSize:
@@ -77,6 +79,7 @@ def _walk(
     params: Mapping[str, Any],
     page_size: int | None,
     first: dict[str, Any] | None,
+    decode: Decode | None,
 ) -> Iterator[list[dict[str, Any]]]:
     size = _PageSize(page_size or client.page_size)
     seen: set[str] = set()
@@ -87,7 +90,7 @@ def _walk(
             if after:
                 asked["after"] = after
             try:
-                body = client.get_page(path, asked)
+                body = client.get_page(path, asked, decode)
             except TooMuchDataError as error:
                 # Reason: only code 1 depends on the size of a page; "too many rows" and time-outs
                 # are about the question, and smaller pages would only cost more calls.

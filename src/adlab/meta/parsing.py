@@ -12,12 +12,14 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from msgspec import Raw
 
 from adlab.core.entities import AccountInfo, AdObject, Level, parse_account_id
 from adlab.core.errors import DataError, MetaUnavailableError
 from adlab.core.insights import ACTION_LISTS, STORED
 from adlab.core.money import check_currency, round_to_micro, to_micro
 from adlab.meta import fields
+from adlab.meta.rows import InsightsRow, document_of, entries_of
 
 _MIXED = {"mixed", "multiple", "mixed_attribution"}
 _ID_FIELD = {
@@ -33,8 +35,12 @@ _SCALARS = [(c.field, c.unit == "micro", c.additive) for c in STORED if c.field 
 assert [c.name for c in STORED if c.field is not None] == [c.name for c in STORED[: len(_SCALARS)]]
 
 
-def insight_tuple(row: Mapping[str, Any], level: Level) -> tuple[Any, ...]:
+def insight_tuple(row: Mapping[str, Any] | InsightsRow, level: Level) -> tuple[Any, ...]:
     """One row of insights in the store's order; see `storage.insights.InsightTuple`.
+
+    Args:
+        row: As any JSON reader gives it, or as `rows.decode_page` does.
+        level: Its level.
 
     Raises:
         MetaUnavailableError: If an id, the date or a number is missing or malformed: such an
@@ -51,16 +57,15 @@ def insight_tuple(row: Mapping[str, Any], level: Level) -> tuple[Any, ...]:
         setting = row.get("attribution_setting")
         withheld = setting in _MIXED and "actions" not in row
         absent = None if withheld else 0
-        by_type: dict[str, dict[str, dict[str, str]]] = {}
+        by_type: dict[str, Mapping[str, Any]] = {}
         for source, types, money in _ACTIONS:
             found = by_type.get(source)
             if found is None:
-                entries = row.get(source, ())
-                found = by_type[source] = {e["action_type"]: e for e in entries}
+                found = by_type[source] = _values(row.get(source))
             for kind in types:
-                entry = found.get(kind)
-                if entry is not None and "value" in entry:
-                    text = str(entry["value"])
+                value = found.get(kind)
+                if value is not None:
+                    text = str(value)
                     cells.append(round_to_micro(text) if money else _count(text))
                     break
             else:
@@ -69,14 +74,24 @@ def insight_tuple(row: Mapping[str, Any], level: Level) -> tuple[Any, ...]:
         cells.append(row.get("quality_ranking"))
         cells.append(row.get("engagement_rate_ranking"))
         cells.append(row.get("conversion_rate_ranking"))
-        lists = {key: row[key] for key in ACTION_LISTS if key in row}
-        cells.append(orjson.dumps(lists) if lists else None)
+        if isinstance(row, Mapping):
+            lists = {key: row[key] for key in ACTION_LISTS if key in row}
+            cells.append(orjson.dumps(lists) if lists else None)
+        else:
+            cells.append(document_of(row))
         return tuple(cells)
     except (KeyError, TypeError, ValueError, DataError) as error:
         raise MetaUnavailableError(
             f"A row of insights cannot be read ({type(error).__name__}: {error}).",
             "Nothing of this slice was kept; try again later.",
         ) from None
+
+
+def _values(entries: Any) -> Mapping[str, Any]:
+    """Values of an action list by type."""
+    if isinstance(entries, Raw):
+        return entries_of(entries)
+    return {e["action_type"]: e["value"] for e in entries or () if "value" in e}
 
 
 def _count(text: str) -> str:
@@ -94,7 +109,7 @@ def _whole(value: Any) -> int:
     return int(text)
 
 
-def named_object(row: Mapping[str, Any], level: Level) -> AdObject:
+def named_object(row: Mapping[str, Any] | InsightsRow, level: Level) -> AdObject:
     """What an insights row tells of its object: id, name and parents."""
     own = int(row[_ID_FIELD[level]])
     return AdObject(
@@ -173,7 +188,7 @@ def creative_of(row: Mapping[str, Any]) -> AdObject | None:
     )
 
 
-def _id(row: Mapping[str, Any], key: str) -> int | None:
+def _id(row: Mapping[str, Any] | InsightsRow, key: str) -> int | None:
     value = row.get(key)
     return int(value) if value else None
 
