@@ -142,7 +142,11 @@ def test_a_dead_connection_stops_its_jobs_only(shop: Shop) -> None:
         assert jobs.load_schedule(c) == []
     clock = Clock(shop.engine, lambda: shop.now)
     clock.follow()
-    assert {str(k[0]) for k in shop.all("SELECT key FROM app.job")} == {"upkeep", "housekeeping"}
+    assert {str(k[0]) for k in shop.all("SELECT key FROM app.job")} == {
+        "upkeep",
+        "deletions",
+        "housekeeping",
+    }
 
 
 def test_the_leader_catches_up_missed_turns_once(shop: Shop) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from adlab.jobs.measures import Measures
 from adlab.jobs.tasks import TaskParts
+from adlab.services.connections import ConnectionParts, upkeep
+from adlab.services.deletion import perform_deletions
 
 if TYPE_CHECKING:
     from adlab.runtime import Runtime
@@ -28,4 +30,12 @@ def task_parts(runtime: Runtime, measures: Measures) -> TaskParts:
 
 def _agency(runtime: Runtime) -> dict[str, Callable[[datetime], int]]:
     """Tasks that belong to no account: kind → what it did, as a count."""
-    return {}
+    connections = ConnectionParts(runtime.engine, runtime.vault, runtime.meta)
+
+    def look_after_tokens(now: datetime) -> int:
+        return len(upkeep(connections, now))
+
+    def delete_on_request(now: datetime) -> int:
+        return len(perform_deletions(runtime.engine, now))
+
+    return {"upkeep": look_after_tokens, "deletions": delete_on_request}

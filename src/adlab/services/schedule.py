@@ -132,8 +132,9 @@ def account_schedules(account: ScheduledAccount, now: datetime) -> tuple[Schedul
 
 
 def agency_schedules() -> tuple[Schedule, ...]:
-    """Turns that belong to no account: tokens are looked after, old jobs forgotten."""
+    """Turns that belong to no account: tokens, requests to delete, what is old."""
     return (
-        Schedule("upkeep", "upkeep", "*", "7", "UTC", HOUR),
+        Schedule("upkeep", "upkeep", "*", "7-59/20", "UTC", timedelta(minutes=20)),
+        Schedule("deletions", "deletions", "*", "17", "UTC", HOUR),
         Schedule("housekeeping", "housekeeping", "3", "41", "UTC", DAY, 1),
     )
