@@ -11,7 +11,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import board, connector, demo, filters, history, house, ingest, overview
+from tests.benchmarks import (
+    board,
+    connector,
+    demo,
+    filters,
+    history,
+    hooks,
+    house,
+    ingest,
+    overview,
+)
 from tests.benchmarks.figures import Figure
 
 BENCHMARKS: dict[str, Callable[[Path], list[Figure]]] = {
@@ -20,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Figure]]] = {
     "ingest": ingest.measure,
     "connector": connector.measure,
     "history": history.measure,
+    "hooks": hooks.measure,
     "board": board.measure,
     "filters": filters.measure,
     "overview": overview.measure,

@@ -153,8 +153,8 @@ def look(
         UnknownObjectError: If the client or account does not exist or is not connected.
     """
     found = Subscribed(parts.callback_url)
-    rows = _accounts(parts, client, account)
     _look_at_app(parts, found)
+    rows = _accounts(parts, client, account) if client or account else _all_accounts(parts)
     found.accounts = [_account(parts, row, add=False) for row in rows]
     return found
 
@@ -187,10 +187,7 @@ def reconcile(parts: SubscriptionParts) -> Subscribed:
             found.app, found.app_problem = "failed", str(error)
         finally:
             graph.close()
-    try:
-        rows = _accounts(parts, None, None)
-    except UnknownObjectError:
-        rows = []
+    rows = _all_accounts(parts)
     found.accounts = [_account(parts, row, add=True, only_missing=True) for row in rows]
     added = [a.account_id for a in found.accounts if a.state == "added"]
     failed = [a.account_id for a in found.accounts if a.state == "failed"]
@@ -305,6 +302,14 @@ def _accounts(
             "Connect one: adlab account connect act_… --client SLUG --token-env VAR",
         )
     return rows
+
+
+def _all_accounts(parts: SubscriptionParts) -> list[dict[str, Any]]:
+    """Every connected account; perhaps none."""
+    try:
+        return _accounts(parts, None, None)
+    except UnknownObjectError:
+        return []
 
 
 def _check_address(parts: SubscriptionParts) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
+import orjson
 from sqlalchemy import Connection, text
 
 from adlab.storage.engine import HOOKS_ROLE
@@ -99,9 +100,17 @@ def take(connection: Connection, events: Sequence[Mapping[str, Any]], at: dateti
         at: When they were received (aware UTC).
     """
     row = connection.execute(
-        statement("inbox_take"), {"events": json.dumps(list(events)), "at": at}
+        statement("inbox_take"), {"events": _text(list(events)), "at": at}
     ).one()
     return Taken(row.stored, row.repeated, row.strangers)
+
+
+def _text(events: list[Mapping[str, Any]]) -> str:
+    try:
+        return orjson.dumps(events).decode()
+    except orjson.JSONEncodeError:
+        # Reason: a value with whole numbers of more than 64 bits.
+        return json.dumps(events)
 
 
 def count_refusals(connection: Connection, counts: Mapping[str, int], at: datetime) -> None:

@@ -66,11 +66,13 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
   RETURN QUERY
   WITH wire AS (
-    SELECT g.account, g.field, g.topic, g.object, g.value, g.collapse,
-           to_timestamp(g.sent_at) AS sent_at, decode(g.digest, 'hex') AS digest,
+    SELECT g.account, g.field, g.topic, g.object, coalesce(g.value, 'null') AS value, g.collapse,
+           g.place, to_timestamp(g.sent_at) AS sent_at, decode(g.digest, 'hex') AS digest,
            decode(g.value_digest, 'hex') AS value_digest
-    FROM jsonb_to_recordset(given) AS g (account bigint, field text, topic text, object bigint,
-      value jsonb, sent_at bigint, digest text, value_digest text, collapse text)
+    FROM ROWS FROM (jsonb_to_recordset(given) AS (account bigint, field text, topic text,
+      object bigint, value jsonb, sent_at bigint, digest text, value_digest text, collapse text))
+      WITH ORDINALITY AS g (account, field, topic, object, value, sent_at, digest, value_digest,
+      collapse, place)
   ), known AS (
     SELECT w.*, (
       SELECT e.event_id FROM app.webhook_event e
@@ -86,14 +88,14 @@ BEGIN
             count(*) OVER (PARTITION BY
               CASE k.collapse WHEN 'exact' THEN k.digest ELSE k.value_digest END) AS times
           FROM known k WHERE k.event_id IS NULL) f
-    ORDER BY f.same, f.sent_at DESC
+    ORDER BY f.same, f.sent_at DESC, f.place
   ), made AS (
     INSERT INTO app.webhook_event AS e (received_at, sent_at, account_id, client_id, field, topic,
       object_id, value, digest, value_digest, not_before, repeats)
     SELECT at, f.sent_at, f.account, a.client_id, f.field, f.topic, f.object, f.value, f.digest,
            f.value_digest, at, f.times - 1
     FROM fresh f LEFT JOIN app.account a ON a.account_id = f.account
-    ORDER BY f.sent_at, f.digest
+    ORDER BY f.sent_at, f.place
     ON CONFLICT (digest) DO NOTHING
     RETURNING e.client_id
   ), again AS (
