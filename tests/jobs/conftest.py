@@ -42,7 +42,14 @@ class Shop:
         ingest = IngestParts(
             self.engine, open_client, lambda *_: None, now=lambda: self.now, concurrency=2
         )
-        return TaskParts(ingest, 500, {"upkeep": self._upkeep, "deletions": lambda _: 0})
+        return TaskParts(
+            ingest,
+            500,
+            {
+                "upkeep": self._upkeep,
+                **{k: lambda _: 0 for k in ("deletions", "changes", "conversions")},
+            },
+        )
 
     def worker(self, pace: Pace | None = None) -> Worker:
         return Worker(self.engine, self.parts(), threads=1, pace=pace)

@@ -145,6 +145,8 @@ def test_a_dead_connection_stops_its_jobs_only(shop: Shop) -> None:
     assert {str(k[0]) for k in shop.all("SELECT key FROM app.job")} == {
         "upkeep",
         "deletions",
+        "changes",
+        "conversions",
         "housekeeping",
     }
 

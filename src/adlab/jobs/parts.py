@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from adlab.jobs.measures import Measures
-from adlab.jobs.tasks import TaskParts
+from adlab.jobs.tasks import TaskParts, TurnFailedError
+from adlab.services.changes_recover import apply_waiting, recover
 from adlab.services.connections import ConnectionParts, upkeep
+from adlab.services.conversions_send import send_due
 from adlab.services.deletion import perform_deletions
 
 if TYPE_CHECKING:
@@ -38,4 +40,23 @@ def _agency(runtime: Runtime) -> dict[str, Callable[[datetime], int]]:
     def delete_on_request(now: datetime) -> int:
         return len(perform_deletions(runtime.engine, now))
 
-    return {"upkeep": look_after_tokens, "deletions": delete_on_request}
+    def settle_changes(now: datetime) -> int:
+        settled = [recover(runtime.writes), apply_waiting(runtime.writes, now)]
+        failures = [why for s in settled for _, why in s.failures]
+        if failures:
+            raise TurnFailedError(f"{failures[0]} ({len(failures)} changes)")
+        return sum(len(s.changes) for s in settled)
+
+    def send_conversions(now: datetime) -> int:
+        report = send_due(runtime.writes, now)
+        if report.failures:
+            dataset, why = report.failures[0]
+            raise TurnFailedError(f"dataset {dataset}: {why} ({len(report.failures)} datasets)")
+        return report.sent
+
+    return {
+        "upkeep": look_after_tokens,
+        "deletions": delete_on_request,
+        "changes": settle_changes,
+        "conversions": send_conversions,
+    }

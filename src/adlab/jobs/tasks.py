@@ -22,7 +22,8 @@ from adlab.storage import jobs, objects, quota, sync_state
 from adlab.storage.engine import transaction
 from adlab.storage.jobs import Claimed, Done
 
-KEEP_JOBS, KEEP_RUNS = timedelta(days=30), timedelta(days=14)
+# Reason: a thousand turns a day and account go well; what failed is worth remembering longer.
+KEEP_DONE, KEEP_FAILED, KEEP_RUNS = timedelta(days=2), timedelta(days=30), timedelta(days=14)
 # Reason: changes are asked for with an overlap, because Meta's clock is not ours.
 OVERLAP = timedelta(minutes=10)
 
@@ -167,7 +168,7 @@ def _housekeeping(parts: TaskParts, job: Claimed, check: Check) -> Done:
     """Forget what nobody asks for any more."""
     now = parts.ingest.now()
     with transaction(parts.ingest.engine) as connection:
-        gone = jobs.prune(connection, now - KEEP_JOBS)
+        gone = jobs.prune(connection, now - KEEP_DONE, now - KEEP_FAILED)
         gone += sync_state.prune_runs(connection, now - KEEP_RUNS)
     return Done(changed=gone)
 

@@ -136,5 +136,7 @@ def agency_schedules() -> tuple[Schedule, ...]:
     return (
         Schedule("upkeep", "upkeep", "*", "7-59/20", "UTC", timedelta(minutes=20)),
         Schedule("deletions", "deletions", "*", "17", "UTC", HOUR),
+        Schedule("changes", "changes", "*", "*", "UTC", timedelta(minutes=1)),
+        Schedule("conversions", "conversions", "*", "*", "UTC", timedelta(minutes=1)),
         Schedule("housekeeping", "housekeeping", "3", "41", "UTC", DAY, 1),
     )

@@ -157,10 +157,11 @@ def release(connection: Connection, worker_id: str, now: datetime) -> None:
     connection.execute(statement("worker_gone"), {"worker_id": worker_id, "before": None})
 
 
-def prune(connection: Connection, before: datetime) -> int:
-    """Forget jobs that ended before a moment, and workers silent since."""
-    connection.execute(statement("worker_gone"), {"worker_id": None, "before": before})
-    return connection.execute(statement("job_prune"), {"before": before}).rowcount
+def prune(connection: Connection, done_before: datetime, failed_before: datetime) -> int:
+    """Forget jobs that went well or failed before a moment each, and workers silent since."""
+    connection.execute(statement("worker_gone"), {"worker_id": None, "before": done_before})
+    binds = {"done_before": done_before, "failed_before": failed_before}
+    return connection.execute(statement("job_prune"), binds).rowcount
 
 
 def newest_turns(connection: Connection) -> dict[str, datetime]:
