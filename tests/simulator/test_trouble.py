@@ -309,3 +309,13 @@ def test_switches_are_checked(tiny: Caller) -> None:
     assert tiny.config(latency_ms=1)["latency_ms"] == 1.0
     assert tiny.http.post("/__config", json={"quota": "huge"}).status_code == 400
     assert isinstance(tiny.http, TestClient)
+
+
+def test_a_user_who_removes_the_app_takes_every_token_along(tiny: Caller) -> None:
+    try:
+        assert tiny.post("me/permissions", method="delete").json() == {"success": True}
+        error = tiny.error("me")
+        assert (error["code"], error["error_subcode"]) == (190, 458)
+    finally:
+        tiny.http.post("/__reset")
+    assert "id" in tiny.get("me")

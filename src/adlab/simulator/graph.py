@@ -262,6 +262,11 @@ class Graph:
         if rest == ["adaccounts"]:
             return self.router.my_accounts(request, grant, now, self.clock.tick())
         if rest == ["permissions"]:
+            if request.method == "DELETE":
+                if grant.kind == "SYSTEM_USER":
+                    raise invalid_parameter("Permissions of a system user cannot be revoked here")
+                self.revoked.add(grant.user_id)
+                return json_response({"success": True})
             return json_response(
                 {"data": [{"permission": scope, "status": "granted"} for scope in grant.scopes]}
             )
