@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from adlab.core.roles import Role
@@ -18,7 +19,7 @@ from adlab.hub.house import House, open_house, plan_house
 from adlab.local import Supervisor, free_port
 from adlab.local.tending import Tender
 from adlab.runtime import Runtime
-from adlab.settings import DatabaseSettings, HubSettings, RedisSettings, Settings
+from adlab.settings import DatabaseSettings, HubSettings, MetaSettings, RedisSettings, Settings
 from adlab.storage import access, passwords
 from adlab.storage.engine import owner_engine, transaction
 from adlab.storage.migrate import migrate
@@ -28,6 +29,7 @@ from tests.ui.seed import fill
 
 KEY = "cd" * 32
 PASSWORD = "correct horse battery"
+APP_SECRET = "app-secret-of-the-house"
 
 
 @dataclass
@@ -102,6 +104,7 @@ def running(
     settings = Settings(
         home=tmp_path_factory.mktemp("house"), secret_key=KEY, database=DatabaseSettings(url=url),
         redis=RedisSettings(url=redis_url), hub=HubSettings(proxy="python"),
+        meta=MetaSettings(app_secret=SecretStr(APP_SECRET)),
     )  # fmt: skip
     stop = threading.Event()
     with Supervisor() as parts:

@@ -1,6 +1,7 @@
-"""The whole house as child processes: proxy, hub, boards, web. Started by `adlab hub` and the demo.
+"""The whole house as child processes: proxy, hub, boards, web, and the receiver of webhooks.
 
-Each is a child of ours and of no other part, so that any of them can end and come back alone.
+Started by `adlab hub` and the demo. Each is a child of ours and of no other part, so that any of
+them can end and come back alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from adlab.hub.plan import Plan
 from adlab.hub.services import service_environment
 from adlab.local import Supervisor, free_port
 from adlab.local.proxies import ProxyProgram, find_proxy, put_routes
+from adlab.meta.signatures import PATH as HOOKS_PATH
 from adlab.storage.access import create_boards_login
 from adlab.storage.engine import libpq_url, transaction
 
@@ -41,6 +43,8 @@ class House:
         host: Where the proxy listens.
         port: The same.
         proxy_api_port: Where the hub changes the proxy's routes.
+        hooks: Variables of the receiver of webhooks; None where no app secret is set.
+        hooks_url: Where the receiver listens.
     """
 
     plan: Plan
@@ -51,6 +55,8 @@ class House:
     host: str
     port: int
     proxy_api_port: int
+    hooks: Mapping[str, str] | None = field(default=None, repr=False)
+    hooks_url: str = ""
 
 
 def plan_house(
@@ -100,7 +106,8 @@ def plan_house(
         **(desk or {}),
     }
     return House(plan, address, find_proxy(settings.hub.proxy), shared, runtime.home / "logs",
-                 host, port, api)  # fmt: skip
+                 host, port, api, runtime.hooks_environment(),
+                 f"http://127.0.0.1:{free_port()}")  # fmt: skip
 
 
 def open_house(parts: Supervisor, house: House, environment: Mapping[str, str]) -> None:
@@ -116,8 +123,18 @@ def open_house(parts: Supervisor, house: House, environment: Mapping[str, str]) 
     """
     plan = house.plan
     fixed = (("/services/boards", plan.boards_url), ("/services/web", plan.web_url),
+             *([(HOOKS_PATH, house.hooks_url)] if house.hooks else []),
              ("/", f"http://127.0.0.1:{plan.hub_port}"))  # fmt: skip
+    hooks: Sequence[Callable[[], object]] = (
+        lambda: parts.start(
+            "webhooks",
+            _module("adlab.web.hooks", "--port", _port(house.hooks_url)),
+            log=house.logs / "webhooks.log", environment={**environment, **(house.hooks or {})},
+            ready_url=f"{house.hooks_url}/alive",
+        ),
+    ) if house.hooks else ()  # fmt: skip
     doors: Sequence[Callable[[], object]] = (
+        *hooks,
         lambda: parts.start(
             "boards",
             _module("adlab.web.boards", "--port", _port(plan.boards_url), "--prefix",
