@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from adlab.services.deletion import perform_deletions
 if TYPE_CHECKING:
     from adlab.runtime import Runtime
 
+SLICES_A_JOB = 4
+
 
 def task_parts(runtime: Runtime, measures: Measures) -> TaskParts:
     """What tasks need, with every request to Meta counted.
@@ -25,8 +28,11 @@ def task_parts(runtime: Runtime, measures: Measures) -> TaskParts:
         measures: Where calls are counted.
     """
     runtime.observe_meta = measures.observe
+    ingest = runtime.ingest
+    # Reason: a slice holds a connection while its pages come, and several jobs run side by side.
+    ingest = replace(ingest, concurrency=min(ingest.concurrency, SLICES_A_JOB))
     return TaskParts(
-        ingest=runtime.ingest, page_size=runtime.settings.meta.page_size, agency=_agency(runtime)
+        ingest=ingest, page_size=runtime.settings.meta.page_size, agency=_agency(runtime)
     )
 
 
