@@ -237,8 +237,7 @@ EXAMPLES = {
     "ADLAB_META__API_VERSION": "v26.0",
     "ADLAB_META__APP_ID": "1234567890",
     "ADLAB_META__APP_SECRET": "from the app's settings page at Meta",
-    "ADLAB_META__VERIFY_TOKEN": "the output of: "
-    'python -c "import secrets; print(secrets.token_urlsafe(24))"',
+    "ADLAB_META__VERIFY_TOKEN": "a-long-text-of-your-own",
     "ADLAB_META__DIALOG_URL": "https://www.facebook.com",
     "ADLAB_META__LOGIN_BUSINESS": "1",
     "ADLAB_META__PAGE_SIZE": "1000",
