@@ -38,7 +38,10 @@ class House:
 
     def meta(self, app_id: str | None = None, app_secret: str | None = None) -> None:
         meta = MetaAccess(
-            "https://graph.facebook.com", "v26.0", app_id, app_secret,
+            "https://graph.facebook.com",
+            "v26.0",
+            app_id,
+            app_secret,
             transport=self.facebook.transport,
         )
         self.parts = ConnectionParts(self.engine, self.vault, meta)

@@ -155,7 +155,8 @@ def load_breakdown_rows(
         return frame.astype(dict.fromkeys(numbers, "float64") | {"object_id": "int64"})
     if frame["object_id"].isna().any():
         raise DataError(
-            f"{kind.kind} is loaded by {loaded.word}, and of some the {query.level.word} is unknown.",
+            f"{kind.kind} is loaded by {loaded.word}, "
+            f"and of some the {query.level.word} is unknown.",
             "Read the objects first (adlab sync), or ask at the level that is loaded.",
         )
     frame["object_id"] = frame["object_id"].astype("int64")

@@ -78,9 +78,7 @@ def browser_of(request: Request) -> str:
 def remember(request: Request, answer: Response, browser: str) -> None:
     """Give the browser its cookie, which comes back with Meta's answer and from nowhere else."""
     flags: dict[str, Any] = cookie_flags(is_https(request))
-    answer.set_cookie(
-        COOKIE, browser, max_age=COOKIE_SECONDS, **(flags | {"path": places().home})
-    )
+    answer.set_cookie(COOKIE, browser, max_age=COOKIE_SECONDS, **(flags | {"path": places().home}))
 
 
 def to_facebook(request: Request, answer: dict[str, Any], browser: str) -> Response:

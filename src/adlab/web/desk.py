@@ -197,9 +197,7 @@ async def _read(request: Request) -> dict[str, str]:
     return {str(k): str(v).strip() for k, v in given.items() if isinstance(v, str | int)}
 
 
-def _do(
-    parts: DeskParts, given: dict[str, str], work: Work, by_operators: bool
-) -> dict[str, Any]:
+def _do(parts: DeskParts, given: dict[str, str], work: Work, by_operators: bool) -> dict[str, Any]:
     actor = operator(parts.engine, given.get("person_id", "")) if by_operators else ""
     return work(parts, actor, given)
 

@@ -74,7 +74,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $$
                        FROM (SELECT key FROM jsonb_object_keys(o.entry || n.entry) key) every
                        WHERE o.entry -> key IS DISTINCT FROM n.entry -> key
                          AND NOT (key = 'default' AND n.entry ? 'default'
-                                  AND o.entry -> key IS NOT DISTINCT FROM o.entry -> 'value')) END AS cells
+                                  AND o.entry -> key IS NOT DISTINCT FROM o.entry -> 'value'))
+            END AS cells
           FROM jsonb_array_elements(old -> lists.name) o(entry)
           FULL JOIN jsonb_array_elements(coalesce(new -> lists.name, '[]')) n(entry)
             ON o.entry ->> 'action_type' = n.entry ->> 'action_type'
