@@ -80,7 +80,7 @@ class MetaSettings(BaseModel):
         False, description="Facebook Login also asks for business_management."
     )
     page_size: int = Field(1000, ge=1, le=5000, description="Rows asked for per page.")
-    concurrency: int = Field(8, ge=1, le=32, description="Requests side by side.")
+    concurrency: int = Field(5, ge=1, le=32, description="Requests side by side.")
 
     @field_validator("base_url", "dialog_url")
     @classmethod
@@ -241,7 +241,7 @@ EXAMPLES = {
     "ADLAB_META__DIALOG_URL": "https://www.facebook.com",
     "ADLAB_META__LOGIN_BUSINESS": "1",
     "ADLAB_META__PAGE_SIZE": "1000",
-    "ADLAB_META__CONCURRENCY": "8",
+    "ADLAB_META__CONCURRENCY": "5",
     "ADLAB_WEB__HOST": "127.0.0.1",
     "ADLAB_WEB__PORT": "8600",
     "ADLAB_WEB__PUBLIC_URL": "https://reports.example.com",

@@ -47,7 +47,10 @@ class Shop:
             500,
             {
                 "upkeep": self._upkeep,
-                **{k: lambda _: 0 for k in ("deletions", "changes", "conversions")},
+                **{
+                    k: lambda _: 0
+                    for k in ("deletions", "changes", "conversions", "inbox", "subscriptions")
+                },
             },
         )
 

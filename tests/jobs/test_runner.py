@@ -147,6 +147,8 @@ def test_a_dead_connection_stops_its_jobs_only(shop: Shop) -> None:
         "deletions",
         "changes",
         "conversions",
+        "inbox",
+        "subscriptions",
         "housekeeping",
     }
 

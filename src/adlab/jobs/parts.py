@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from adlab.jobs.measures import Measures
 from adlab.jobs.tasks import TaskParts, TurnFailedError
+from adlab.services import inbox
 from adlab.services.changes_recover import apply_waiting, recover
 from adlab.services.connections import ConnectionParts, upkeep
 from adlab.services.conversions_send import send_due
 from adlab.services.deletion import perform_deletions
+from adlab.services.inbox_subscriptions import reconcile
 
 if TYPE_CHECKING:
     from adlab.runtime import Runtime
@@ -60,7 +62,18 @@ def _agency(runtime: Runtime) -> dict[str, Callable[[datetime], int]]:
             raise TurnFailedError(f"dataset {dataset}: {why} ({len(report.failures)} datasets)")
         return report.sent
 
+    def follow_webhooks(now: datetime) -> int:
+        return inbox.process(runtime.ingest, now).claimed
+
+    def keep_subscriptions(now: datetime) -> int:
+        inbox.prune(runtime.ingest, now)
+        if runtime.meta.app is None:
+            return 0
+        return sum(a.state == "added" for a in reconcile(runtime.subscriptions()).accounts)
+
     return {
+        "inbox": follow_webhooks,
+        "subscriptions": keep_subscriptions,
         "upkeep": look_after_tokens,
         "deletions": delete_on_request,
         "changes": settle_changes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from adlab.core.entities import AccountId, parse_account_id
 from adlab.core.errors import MetaError, SettingsError, TokenExpiredError, UnknownObjectError
 from adlab.meta.oauth import revoke
 from adlab.services.connections import QUICK, USER, ConnectionParts
+from adlab.services.inbox_subscriptions import SubscriptionParts, unsubscribe
 from adlab.storage import audit, connections
 from adlab.storage.clients import load_client
 from adlab.storage.engine import transaction
@@ -44,6 +46,17 @@ class Disconnected:
     words: str
 
 
+def _end_webhooks(parts: ConnectionParts, accounts: Iterable[int]) -> None:
+    """Have Meta deliver nothing more of accounts, while their token is still there."""
+    if parts.meta.app is None:
+        return
+    subscriptions = SubscriptionParts(parts.engine, parts.vault, parts.meta, "", "")
+    for account in accounts:
+        if why := unsubscribe(subscriptions, account):
+            # Reason: what comes all the same is kept and ignored, so leaving goes on.
+            log.warning("webhooks_not_ended account_id=%s reason=%s", account, why)
+
+
 def disconnect(
     parts: ConnectionParts,
     *,
@@ -73,6 +86,7 @@ def disconnect(
     only = int(parse_account_id(account)) if account is not None else None
     with transaction(parts.engine) as connection:
         found = _find(connection, only, connection_id, client)
+    _end_webhooks(parts, found["accounts"] if only is None else [only])
     others = [a for a in found["accounts"] if a != only]
     if only is not None and others:
         return _unlink_one(parts, found, only, len(others), actor)

@@ -138,5 +138,9 @@ def agency_schedules() -> tuple[Schedule, ...]:
         Schedule("deletions", "deletions", "*", "17", "UTC", HOUR),
         Schedule("changes", "changes", "*", "*", "UTC", timedelta(minutes=1)),
         Schedule("conversions", "conversions", "*", "*", "UTC", timedelta(minutes=1)),
+        # Reason: whoever receives a webhook asks for this very key at once; the minute catches
+        # what came while it ran.
+        Schedule("inbox", "inbox", "*", "*", "UTC", timedelta(minutes=1)),
+        Schedule("subscriptions", "subscriptions", "5", "17", "UTC", DAY, 1),
         Schedule("housekeeping", "housekeeping", "3", "41", "UTC", DAY, 1),
     )
