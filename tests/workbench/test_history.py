@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -15,6 +16,7 @@ from adlab.core.periods import DateRange, Epoch
 from adlab.storage import insights
 from adlab.storage.engine import transaction
 from adlab.storage.epochs import store_epoch
+from adlab.storage.tenancy import LoginReader
 from adlab.workbench import Workbench
 from adlab.workbench.moments import read_moment, thinning_note
 
@@ -45,8 +47,6 @@ def moved(agency: Agency) -> Iterator[Workbench]:
     )
     restate(agency.engine, LATER, Level.CAMPAIGN, ALPHA, spend=92, impressions=3000, clicks=30,
             link_clicks=30, purchases=5, revenue=90, reach=2000)  # fmt: skip
-    from adlab.storage.tenancy import LoginReader
-
     lab = Workbench(LoginReader(agency.boss), now=lambda: NOW + timedelta(days=1))
     yield lab
     lab.close()
@@ -202,3 +202,29 @@ def test_definition_changes_are_rows_that_an_agency_can_add_to(
     finally:
         with transaction(agency.engine) as c:
             c.execute(text("DELETE FROM app.epoch WHERE title = 'New pixel'"))
+
+
+@pytest.fixture
+def mixed(agency: Agency) -> Iterator[None]:
+    """Acme's 19 November as Meta gives it when ad sets differ in their attribution setting."""
+    kept = {"spend": "110.50", "impressions": 5000, "reach": 3200}
+    restate(agency.engine, NOW, Level.ACCOUNT, 1001, **kept, purchases=None, revenue=None)
+    yield
+    restate(agency.engine, NOW, Level.ACCOUNT, 1001, **kept)
+    with transaction(agency.engine) as c:
+        c.execute(text("DELETE FROM app.insights_version"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"metrics": ("spend", "purchases", "revenue", "reach")}, {"as_of": LATER}],
+    ids=["newest", "with reach", "as of"],
+)
+def test_withheld_actions_of_an_account_are_the_same_however_they_are_asked(
+    mixed: None, agency: Agency, more: dict[str, Any]
+) -> None:
+    lab = Workbench(LoginReader(agency.boss), now=lambda: NOW + timedelta(days=1))
+    asked = {"metrics": ("spend", "purchases", "revenue"), **more}
+    day = lab.insights("acme", level="account", since=DAY, until=DAY, **asked).iloc[0]
+    lab.close()
+    assert (day["spend"], day["purchases"], day["revenue"]) == (110.5, 3, 90.0)

@@ -123,7 +123,7 @@ def _statement(reader: Reader, query: InsightsQuery) -> tuple[str, dict[str, obj
     if query.as_of is not None:
         binds["as_of"] = query.as_of
     if query.level is Level.ACCOUNT:
-        known = _known(query, "level IN (SELECT level FROM best)")
+        known = _known(query, metrics_sql.ACCOUNT_LEVELS)
         summary = known is None and _summary_serves(reader, query.metrics, binds)
         sql = metrics_sql.account_rows(
             query.metrics, query.increment, since, summary=summary, narrow=narrow, known=known

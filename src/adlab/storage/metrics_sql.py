@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from adlab.core.insights import ADDITIVE_NAMES, STORED_BY_NAME, STORED_NAMES
-from adlab.core.metrics import MetricDef
+from adlab.core.metrics import MetricDef, components
 from adlab.core.money import MICRO
 from adlab.core.periods import Increment
 
@@ -140,7 +140,7 @@ def account_rows(
         summary: Whether to read the summary (fast) or the fact rows (exact with missing cells,
             and the only place that has reach).
         narrow: Whether to bind `object_ids`, the accounts wanted.
-        known: Rows to read instead of the newest ones; not with `summary`.
+        known: Rows to read instead of the newest ones, of `ACCOUNT_LEVELS`; not with `summary`.
     """
     period = bucket(increment, since)
     # Reason: an imported account spans several rows a day in the fact table, so it is summed; a
@@ -152,15 +152,11 @@ def account_rows(
     ]  # fmt: skip
     keys = [*([f"{period} AS date"] if period else []), "i.account_id AS object_id", "i.account_id"]
     group = [*([period] if period else []), "i.account_id"]
-    rows = (
-        "days i WHERE true"
-        if summary
-        else f"{_source(known)[1]} i JOIN best USING (account_id, date, level) WHERE {_SCOPE}"
-    )
-    then = "" if known is None else f", known AS ({known})"
+    head = f"{_BEST}, {_days()}" if summary else f"{_BEST}, {_BELOW}, {_facts(metrics, known)}"
     return (
-        f"WITH {_BEST}, {_days()}{then} SELECT {', '.join([*keys, *columns])} FROM {rows} "  # noqa: S608
-        f"{'AND i.account_id = ANY (:object_ids) ' if narrow else ''}GROUP BY {', '.join(group)}"
+        f"WITH {head} SELECT {', '.join([*keys, *columns])} "  # noqa: S608
+        f"FROM {'days' if summary else 'facts'} i "
+        f"{'WHERE i.account_id = ANY (:object_ids) ' if narrow else ''}GROUP BY {', '.join(group)}"
     )
 
 
@@ -170,6 +166,43 @@ _BEST = (
     "WHERE b.client_id = ANY (:client_ids) AND b.date BETWEEN :since AND :until "
     "ORDER BY b.account_id, b.date, b.level)"
 )
+
+# Reason: the level that fills in for an account's own row whose actions Meta withheld.
+_FILLS = (
+    "SELECT d.* FROM api.account_daily d "
+    "WHERE d.client_id = b.client_id AND d.account_id = b.account_id AND d.date = b.date "
+    "AND d.level > b.level AND 'purchases' <> ALL (d.unknown) ORDER BY d.level LIMIT 1"
+)
+_FILLED = "b.level = 1 AND 'purchases' = ANY (b.unknown)"
+_BELOW = (
+    "below AS (SELECT b.account_id, b.date, f.level FROM best b "  # noqa: S608
+    f"JOIN LATERAL ({_FILLS}) f ON {_FILLED})"
+)
+# The levels `account_rows` reads, as a condition of `known`.
+ACCOUNT_LEVELS = "level IN (SELECT level FROM best UNION SELECT level FROM below)"
+
+
+def _facts(metrics: Sequence[MetricDef], known: str | None) -> str:
+    """Fact rows of the accounts' best levels, withheld actions filled in as `_days` does."""
+    table = _source(known)[1]
+    wanted = {*components(metrics), "reach"}
+    columns = [c for c in STORED_NAMES if c in wanted]
+    actions = [c for c in columns if c in ADDITIVE_NAMES and STORED_BY_NAME[c].actions is not None]
+    sums = "".join(
+        f", CASE WHEN count(i.{c}) = count(*) THEN sum(i.{c}) END AS {c}" for c in actions
+    )
+    picked = "".join(
+        f", coalesce(i.{c}, f.{c}) AS {c}" if c in actions else f", i.{c}" for c in columns
+    )
+    first = "" if known is None else f"known AS ({known}), "
+    return (
+        f"{first}filled AS (SELECT i.account_id, i.date{sums} "  # noqa: S608
+        f"FROM {table} i JOIN below USING (account_id, date, level) WHERE {_SCOPE} "
+        "GROUP BY i.account_id, i.date), "
+        f"facts AS (SELECT i.client_id, i.account_id, i.date, i.level{picked} "
+        f"FROM {table} i JOIN best USING (account_id, date, level) "
+        f"LEFT JOIN filled f ON f.account_id = i.account_id AND f.date = i.date WHERE {_SCOPE})"
+    )
 
 
 def _days() -> str:
@@ -191,10 +224,7 @@ def _days() -> str:
         "CASE WHEN f.account_id IS NULL THEN b.unknown "
         f"ELSE ARRAY(SELECT u FROM unnest(b.unknown) u WHERE u <> ALL (ARRAY[{quoted}])) END "
         "AS unknown "
-        "FROM best b LEFT JOIN LATERAL (SELECT d.* FROM api.account_daily d "
-        "WHERE d.client_id = b.client_id AND d.account_id = b.account_id AND d.date = b.date "
-        "AND d.level > b.level AND 'purchases' <> ALL (d.unknown) ORDER BY d.level LIMIT 1) f "
-        "ON b.level = 1 AND 'purchases' = ANY (b.unknown))"
+        f"FROM best b LEFT JOIN LATERAL ({_FILLS}) f ON {_FILLED})"
     )
 
 
