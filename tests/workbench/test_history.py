@@ -228,3 +228,10 @@ def test_withheld_actions_of_an_account_are_the_same_however_they_are_asked(
     day = lab.insights("acme", level="account", since=DAY, until=DAY, **asked).iloc[0]
     lab.close()
     assert (day["spend"], day["purchases"], day["revenue"]) == (110.5, 3, 90.0)
+
+
+def test_a_day_that_is_none_is_refused_with_how_to_write_one(agency: Agency) -> None:
+    lab = Workbench(LoginReader(agency.boss), now=lambda: NOW)
+    with pytest.raises(ValueError, match=r"day='19\.11\.2026' is not a day; write it as"):
+        lab.restatements("19.11.2026", "acme")
+    lab.close()

@@ -98,3 +98,10 @@ def test_a_plan_for_an_account_that_is_not_there_yet_needs_its_counts(told: Agen
         lab.quota.plan(campaigns=5)
     assert FULL == "standard_access"
     lab.close()
+
+
+def test_a_plan_refuses_a_breakdown_that_does_not_exist(told: Agency) -> None:
+    lab = lab_of(told.ann)
+    with pytest.raises(ValueError, match="there is no breakdown 'x'; there are age_gender"):
+        lab.quota.plan("acme", breakdowns=("x",))
+    lab.close()

@@ -78,7 +78,7 @@ def _status(r: Mapping[str, Any], lag: float, due: float) -> tuple[str, str]:
     """One word, and why: the worst first."""
     if r["connection"] != "ok":
         why = r["status_reason"] or "it has no working connection"
-        return "disconnected", f"{why}. Connect again."
+        return "disconnected", f"{why.rstrip('.')}. Connect again."
     if r["read_at"] is None:
         return "never read", r["problem"] or "No turn has ended yet. Does adlab worker run?"
     if lag > due:

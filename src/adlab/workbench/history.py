@@ -15,7 +15,7 @@ from adlab.core.money import MICRO
 from adlab.core.periods import RESTATEMENT_DAYS, today_in
 from adlab.services.insights import values
 from adlab.storage.versions_sql import bit
-from adlab.workbench.insights import load_labels
+from adlab.workbench.insights import load_labels, parse_day
 
 if TYPE_CHECKING:
     from adlab.workbench.lab import Workbench
@@ -33,7 +33,7 @@ def restatements(
     depth = Level.parse(level)
     if depth is Level.CREATIVE:
         raise ValueError("insights have levels account, campaign, adset and ad")
-    on = date.fromisoformat(day) if isinstance(day, str) else day
+    on = parse_day(day, "day")
     chosen = lab.chosen(client)
     binds: dict[str, Any] = {
         "client_ids": [c.client_id for c in chosen], "level": int(depth), "day": on,

@@ -144,13 +144,18 @@ def read_period(
         if until is not None:
             raise ValueError("until= needs since=")
         return last_period(last or "30d", today, include_today)
-    start = _day(since, "since")
+    start = parse_day(since, "since")
     if until is not None:
-        return DateRange(start, _day(until, "until"))
+        return DateRange(start, parse_day(until, "until"))
     return DateRange(start, today if include_today else today - timedelta(days=1))
 
 
-def _day(value: date | str, name: str) -> date:
+def parse_day(value: date | str, name: str) -> date:
+    """A day as a notebook gives it.
+
+    Raises:
+        ValueError: If it is none; the message says how to write one.
+    """
     if isinstance(value, datetime):
         return value.date()
     if isinstance(value, date):

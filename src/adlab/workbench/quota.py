@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from adlab.core.breakdowns import breakdowns as known_breakdowns
 from adlab.core.quota import FULL, LIMITED
 from adlab.services.quota import COLD, HOT, WARM, Tier, Wanted, forecast
 
@@ -113,10 +114,11 @@ class Quota:
             replace(COLD, minutes=cold_minutes),
         )
         given = {"campaigns": campaigns, "ad_sets": ad_sets, "ads": ads, "active_ads": active_ads}
+        kinds = tuple(b.kind for b in known_breakdowns(breakdowns))
         rows = []
         for name, counts, told in self._counts(client, given):
             wanted = Wanted(
-                **counts, levels=tuple(levels), breakdowns=tuple(breakdowns), cadences=cadences,
+                **counts, levels=tuple(levels), breakdowns=kinds, cadences=cadences,
                 backfill_months=backfill_months,
             )  # fmt: skip
             found = forecast(wanted, tier or told or "limited")
