@@ -291,3 +291,16 @@ def test_two_first_loads_at_once_leave_every_row_once(
         "SELECT count(*), count(DISTINCT (level, object_id, date)) FROM app.insights_daily"
     )
     assert counts[0] == counts[1]
+
+
+def test_a_turn_that_goes_on_later_tells_what_it_did(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    backfill.begin(shop.engine, planned(shop), shop.now)
+    with caplog.at_level("INFO", "adlab.jobs.runner"):
+        assert shop.worker().work_once() == "later"
+    (line,) = [r.getMessage() for r in caplog.records if "kind=backfill" in r.getMessage()]
+    assert shop.all("SELECT count(*) FROM app.insights_daily") == [
+        (int(line.split(" rows=")[1].split()[0]),)
+    ]
+    assert " calls=0 " not in line

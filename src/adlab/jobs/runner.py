@@ -155,8 +155,8 @@ class Worker:
             done = run_task(self._parts, job, lambda: self._check(job))
         except StoppedError as stopped:
             later, error, outcome = self._now(), str(stopped), "later"
-        except UnfinishedError:
-            later, outcome = self._now(), "later"
+        except UnfinishedError as unfinished:
+            done, later, outcome = unfinished.done, self._now(), "later"
         except RateLimitedError as limited:
             wait = max(limited.retry_after or 0.0, self._pace.retry)
             later, error, outcome = self._now() + timedelta(seconds=wait), str(limited), "later"

@@ -33,7 +33,16 @@ class StoppedError(AdlabError):
 
 
 class UnfinishedError(AdlabError):
-    """A job did what it could and is not done; it goes on in a later turn of its own."""
+    """A job did what it could and is not done; it goes on in a later turn of its own.
+
+    Args:
+        message: What is left.
+        done: What was read and stored until now.
+    """
+
+    def __init__(self, message: str, done: Done) -> None:
+        super().__init__(message)
+        self.done = done
 
 
 class TurnFailedError(AdlabError):
@@ -161,7 +170,7 @@ def _backfill(parts: TaskParts, job: Claimed, check: Check) -> Done:
             _settle(report)
         if load.finished_at is not None:
             return total
-    raise UnfinishedError("More of the history is to be read.")
+    raise UnfinishedError("More of the history is to be read.", total)
 
 
 def _housekeeping(parts: TaskParts, job: Claimed, check: Check) -> Done:
