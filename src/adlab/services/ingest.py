@@ -48,8 +48,9 @@ log = logging.getLogger(__name__)
 
 FIRST_LOAD_DAYS = 90
 LARGE_LOAD_ROWS = 5_000
-# Reason: expected rows of a slice before any object of the account is known.
-_UNKNOWN_OBJECTS = 50
+# Reason: expected rows a day before any object of the account is known; too many costs a small
+# account a few calls, too few would have a large one read in one long chain of pages.
+_UNKNOWN_OBJECTS = 700
 
 
 @dataclass
