@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from typing import Annotated
 
@@ -48,5 +50,11 @@ def worker(
     except KeyboardInterrupt:
         output.say("Stopping; what is committed stays, the rest comes again …")
     finally:
-        at_work.stop()
+        ended = at_work.stop()
+        if not ended:
+            # Reason: the interpreter would wait for a page or for the quota, perhaps for minutes.
+            # What is committed is whole, and the jobs are back in the queue.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
         runtime.close()

@@ -100,11 +100,14 @@ class Worker:
             thread.start()
         log.info("worker_started worker_id=%s", self.worker_id)
 
-    def stop(self, patience: float = 20.0) -> None:
+    def stop(self, patience: float = 15.0) -> bool:
         """End: running jobs stop after their present step and go back into the queue.
 
         Args:
             patience: Seconds to wait for them; what is not over then is given back all the same.
+
+        Returns:
+            Whether every job's present step was over.
         """
         self._stop.set()
         until = time.monotonic() + patience
@@ -116,7 +119,9 @@ class Worker:
         self._leadership.resign()
         with suppress(AdlabError), transaction(self._engine) as connection:
             jobs.release(connection, self.worker_id, self._now())
-        log.info("worker_stopped worker_id=%s", self.worker_id)
+        ended = not any(thread.is_alive() for thread in self._threads)
+        log.info("worker_stopped worker_id=%s ended=%s", self.worker_id, ended)
+        return ended
 
     @property
     def leads(self) -> bool:
