@@ -255,7 +255,8 @@ def test_when_redis_comes_back_it_is_used_again(
 ) -> None:
     if redis_url is None:
         pytest.skip("no embedded cache here")
-    caplog.set_level(logging.INFO)
+    # Reason: by name, because another test of this process may have set the package's level.
+    caplog.set_level(logging.INFO, logger="adlab.realtime.quota")
     shared = RedisBudget(
         "redis://127.0.0.1:1/0", secrets.token_hex(4), LocalBudget(clock), clock=clock,
         monotonic=clock,
