@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+from typing import NoReturn
+
+WAKE_SECONDS = 0.5
 
 
 def listen_to_signals() -> None:
@@ -18,6 +22,19 @@ def listen_to_signals() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop)
+
+
+def wait_for_signal() -> NoReturn:
+    """Wait, in the main thread, until one of those signals comes.
+
+    Raises:
+        KeyboardInterrupt: When it came.
+    """
+    never = threading.Event()
+    while True:
+        # Reason: a system may hand a signal to any thread, which does not end an open wait of the
+        # main one, the only one that Python lets answer; so it looks up now and then.
+        never.wait(WAKE_SECONDS)
 
 
 def clean_environment() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from typing import Annotated
 
 import typer
@@ -26,7 +25,7 @@ def worker(
     Example: adlab worker --metrics-port 9464
     """
     from adlab import runtime as wiring
-    from adlab.cli.process import listen_to_signals
+    from adlab.cli.process import listen_to_signals, wait_for_signal
     from adlab.jobs.measures import Measures
     from adlab.jobs.parts import task_parts
     from adlab.jobs.runner import Worker
@@ -45,8 +44,7 @@ def worker(
     at_work.start()
     output.data(f"adlab worker: {at_work.worker_id}")
     try:
-        # Reason: an Event waits without waking up, and Ctrl-C ends it.
-        threading.Event().wait()
+        wait_for_signal()
     except KeyboardInterrupt:
         output.say("Stopping; what is committed stays, the rest comes again …")
     finally:
