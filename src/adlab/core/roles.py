@@ -30,8 +30,10 @@ class Right(StrEnum):
     SEE_ALL_CLIENTS = "see_all_clients"
     USE_NOTEBOOKS = "use_notebooks"
     OPERATE = "operate"
+    PROPOSE = "propose"
     APPROVE = "approve"
     PLAN = "plan"
+    USE_API = "use_api"
     SEE_OVERVIEW = "see_overview"
     GRANT = "grant"
     SEE_AUDIT = "see_audit"
@@ -57,15 +59,18 @@ ROLES: dict[Role, RoleDefinition] = {
         _define(
             Role.ADMIN, "runs it: clients, people, connections",
             Right.SEE_DATA, Right.SEE_ALL_CLIENTS, Right.USE_NOTEBOOKS, Right.OPERATE,
-            Right.GRANT, Right.SEE_AUDIT, Right.PLAN, Right.SEE_OVERVIEW,
+            Right.GRANT, Right.SEE_AUDIT, Right.PLAN, Right.SEE_OVERVIEW, Right.PROPOSE,
+            Right.USE_API,
         ),
         _define(
             Role.ACCOUNT_MANAGER, "looks after granted clients",
-            Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.APPROVE, Right.PLAN, Right.SEE_OVERVIEW,
+            Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.PROPOSE, Right.APPROVE, Right.PLAN,
+            Right.SEE_OVERVIEW, Right.USE_API,
         ),
         _define(
             Role.ANALYST, "explores granted clients",
-            Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.PLAN, Right.SEE_OVERVIEW,
+            Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.PLAN, Right.SEE_OVERVIEW, Right.PROPOSE,
+            Right.USE_API,
         ),
         _define(Role.CLIENT_VIEWER, "a client's own people, looking", Right.SEE_DATA),
         _define(
@@ -73,7 +78,10 @@ ROLES: dict[Role, RoleDefinition] = {
             Right.SEE_DATA, Right.APPROVE,
         ),
         _define(Role.AUDITOR, "reads the audit log of everything", Right.SEE_AUDIT),
-        _define(Role.SERVICE, "a program, on granted clients", Right.SEE_DATA),
+        _define(
+            Role.SERVICE, "a program, on granted clients",
+            Right.SEE_DATA, Right.PROPOSE, Right.USE_API,
+        ),
     )
 }  # fmt: skip
 
