@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from adlab.runtime import Runtime
 
 READY_SECONDS = 120.0
+# Reason: programs call the REST API at its own address, not below a service's.
+API_PATHS = ("/api/v1", "/api/meta")
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def open_house(parts: Supervisor, house: House, environment: Mapping[str, str]) 
     """
     plan = house.plan
     fixed = (("/services/boards", plan.boards_url), ("/services/web", plan.web_url),
+             *((path, plan.web_url) for path in API_PATHS),
              *([(HOOKS_PATH, house.hooks_url)] if house.hooks else []),
              ("/", f"http://127.0.0.1:{plan.hub_port}"))  # fmt: skip
     hooks: Sequence[Callable[[], object]] = (
