@@ -156,6 +156,80 @@ class HubSettings(BaseModel):
     proxy: Literal["auto", "node", "python"] = Field(
         "auto", description="auto: Node's configurable-http-proxy where found, else our own."
     )
+    spawner: Literal["local", "users", "systemd", "docker", "kubernetes"] | None = Field(
+        None, description="Who notebook servers run as. Unset: users as root, else nothing starts."
+    )
+    trust_everybody: bool = Field(
+        False, description="With local: everybody may read everybody's files and database login."
+    )
+    python: Path | None = Field(
+        None, description="Interpreter of people's servers; unset: the one adlab runs in."
+    )
+    people: Path | None = Field(
+        None, description="Folder of homes, client folders and gallery; unset: /var/lib/adlab/…"
+    )
+    client_folders: bool = Field(False, description="With users: a folder a client for its team.")
+    memory_limit: str | None = Field(None, description="Memory of a server, such as 2G.")
+    cpu_limit: float | None = Field(None, gt=0, le=1024, description="Processors of a server.")
+    servers_each: int = Field(5, ge=1, le=50, description="Servers a person runs side by side.")
+    idle_minutes: int = Field(30, ge=1, le=1440, description="When an idle server is stopped.")
+    image: str | None = Field(None, description="With docker and kubernetes: the servers' image.")
+    network: str | None = Field(None, description="With docker: the servers' network.")
+    namespace: str | None = Field(None, description="With kubernetes: the servers' namespace.")
+    connect_host: str | None = Field(
+        None, description="With docker and kubernetes: the hub's name as servers reach it."
+    )
+    login: Literal["password", "oidc", "github", "google"] = Field(
+        "password", description="Who checks people: adlab's own passwords, or a provider."
+    )
+    client_id: str | None = Field(None, description="Our id at the provider.")
+    client_secret: SecretStr | None = Field(None, description="Our secret at the provider.")
+    issuer: str | None = Field(None, description="With oidc: the provider's address.")
+    authorize_url: str | None = Field(None, description="With oidc; unset: asked of the issuer.")
+    token_url: str | None = Field(None, description="With oidc; unset: asked of the issuer.")
+    userdata_url: str | None = Field(None, description="With oidc; unset: asked of the issuer.")
+    username_claim: str = Field(
+        "email", description="With oidc: what is compared with usernames here."
+    )
+    organization: str | None = Field(
+        None, description="With github (needed) and google: whose members may log in."
+    )
+    mfa_claim: str | None = Field(
+        None, description="With oidc: what the provider must vouch for, such as amr=mfa."
+    )
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _check_memory(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[1-9]\d{0,5}[MG]", value):
+            raise ValueError("it must be a number with M or G, such as 2G")
+        return value
+
+    @field_validator("people", "python")
+    @classmethod
+    def _check_path(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            raise ValueError("it must be an absolute path")
+        return value
+
+    @field_validator("issuer", "authorize_url", "token_url", "userdata_url")
+    @classmethod
+    def _check_provider(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = _split(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("it must be a https address")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError("plain http is allowed on loopback only; secrets travel there")
+        return value.rstrip("/")
+
+    @field_validator("mfa_claim")
+    @classmethod
+    def _check_mfa(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"(amr|acr)=\S{1,200}", value):
+            raise ValueError("it must be amr=… or acr=…, such as amr=mfa")
+        return value
 
 
 class WorkerSettings(BaseModel):
@@ -246,6 +320,29 @@ EXAMPLES = {
     "ADLAB_WEB__PORT": "8600",
     "ADLAB_WEB__PUBLIC_URL": "https://reports.example.com",
     "ADLAB_HUB__PROXY": "python",
+    "ADLAB_HUB__SPAWNER": "users",
+    "ADLAB_HUB__TRUST_EVERYBODY": "1",
+    "ADLAB_HUB__PYTHON": "/opt/adlab/bin/python",
+    "ADLAB_HUB__PEOPLE": "/srv/adlab-people",
+    "ADLAB_HUB__CLIENT_FOLDERS": "1",
+    "ADLAB_HUB__MEMORY_LIMIT": "2G",
+    "ADLAB_HUB__CPU_LIMIT": "2",
+    "ADLAB_HUB__SERVERS_EACH": "5",
+    "ADLAB_HUB__IDLE_MINUTES": "30",
+    "ADLAB_HUB__IMAGE": "registry.example.com/adlab:1",
+    "ADLAB_HUB__NETWORK": "adlab-notebooks",
+    "ADLAB_HUB__NAMESPACE": "adlab-notebooks",
+    "ADLAB_HUB__CONNECT_HOST": "hub.internal.example.com",
+    "ADLAB_HUB__LOGIN": "oidc",
+    "ADLAB_HUB__CLIENT_ID": "adlab",
+    "ADLAB_HUB__CLIENT_SECRET": "from the provider's page of applications",
+    "ADLAB_HUB__ISSUER": "https://login.example.com/realms/agency",
+    "ADLAB_HUB__AUTHORIZE_URL": "https://login.example.com/authorize",
+    "ADLAB_HUB__TOKEN_URL": "https://login.example.com/token",
+    "ADLAB_HUB__USERDATA_URL": "https://login.example.com/userinfo",
+    "ADLAB_HUB__USERNAME_CLAIM": "email",
+    "ADLAB_HUB__ORGANIZATION": "your-agency",
+    "ADLAB_HUB__MFA_CLAIM": "amr=mfa",
     "ADLAB_WORKER__THREADS": "4",
     "ADLAB_WORKER__METRICS_HOST": "127.0.0.1",
     "ADLAB_WORKER__METRICS_PORT": "9464",
