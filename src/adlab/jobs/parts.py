@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from adlab.jobs.measures import Measures
 from adlab.jobs.tasks import TaskParts, TurnFailedError
-from adlab.services import inbox
+from adlab.services import audit, inbox
 from adlab.services.changes_recover import apply_waiting, recover
 from adlab.services.connections import ConnectionParts, upkeep
 from adlab.services.conversions_send import send_due
@@ -71,7 +71,11 @@ def _agency(runtime: Runtime) -> dict[str, Callable[[datetime], int]]:
             return 0
         return sum(a.state == "added" for a in reconcile(runtime.subscriptions()).accounts)
 
+    def keep_audit(now: datetime) -> int:
+        return audit.keep(runtime.engine, runtime.vault)
+
     return {
+        "audit": keep_audit,
         "inbox": follow_webhooks,
         "subscriptions": keep_subscriptions,
         "upkeep": look_after_tokens,

@@ -6,6 +6,8 @@ connection (boards). It refuses to read as nobody. What it may see is decided by
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +18,11 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Engine, TextClause, text
 
-from adlab.core.errors import AccessDeniedError, SchemaOutOfDateError, TenantError
+from adlab.core.errors import AccessDeniedError, AdlabError, SchemaOutOfDateError, TenantError
 from adlab.storage.engine import connect_engine, libpq_url, transaction
 from adlab.storage.statements import statement
+
+log = logging.getLogger(__name__)
 
 _ROLE = re.compile(r"^v_[0-9a-f]{12}$")
 
@@ -82,6 +86,22 @@ class Reader:
             if self._viewer is not None:
                 connection.execute(text(f"SET LOCAL ROLE {self._viewer}"))
             return connection.scalar(statement(query), binds)
+
+    def note(self, action: str, clients: Sequence[str] = (), **details: Any) -> None:
+        """Write down what this person looked at or took away, in their own name.
+
+        Never stops them: what cannot be written down is logged instead.
+
+        Args:
+            action: One of the actions people's programs may note, such as `board.view`.
+            clients: Slugs of the clients it concerns; they may read the entry.
+            details: What else is worth knowing; no secret.
+        """
+        try:
+            self.call("call_note", action=action, clients=list(clients),
+                      details=json.dumps(details, default=str))  # fmt: skip
+        except AdlabError as error:
+            log.warning("note_lost action=%s error=%s", action, type(error).__name__)
 
     def rows(self, query: str | TextClause, **binds: Any) -> list[dict[str, Any]]:
         """Rows of a statement: a name in `sql/`, or a built one."""

@@ -1,3 +1,3 @@
--- In: actor, action, client_id, details.
-INSERT INTO sec.audit (actor, action, client_id, details)
-VALUES (:actor, :action, :client_id, CAST(:details AS jsonb))
+-- In: actor, action, client_id, details, clients (several at once, or NULL).
+INSERT INTO sec.audit (actor, action, client_id, details, clients)
+VALUES (:actor, :action, :client_id, CAST(:details AS jsonb), CAST(:clients AS integer[]))
