@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from adlab.core.roles import ROLES, Right, Role, has_right, parse_role, sees_all_clients
+from adlab.core.roles import (
+    ROLES,
+    Right,
+    Role,
+    has_right,
+    limits_of,
+    parse_role,
+    sees_all_clients,
+)
 
 EXPECTED: dict[str, set[str]] = {
     "owner": {
         "see_data", "see_all_clients", "use_notebooks", "operate", "approve", "grant", "see_audit",
-        "plan", "see_overview",
+        "plan", "see_overview", "propose", "use_api",
     },
     "admin": {
         "see_data", "see_all_clients", "use_notebooks", "operate", "grant", "see_audit", "plan",
-        "see_overview",
+        "see_overview", "propose", "use_api",
     },
-    "account_manager": {"see_data", "use_notebooks", "approve", "plan", "see_overview"},
-    "analyst": {"see_data", "use_notebooks", "plan", "see_overview"},
+    "account_manager": {
+        "see_data", "use_notebooks", "approve", "plan", "see_overview", "propose", "use_api",
+    },
+    "analyst": {"see_data", "use_notebooks", "plan", "see_overview", "propose", "use_api"},
     "client_viewer": {"see_data"},
     "client_approver": {"see_data", "approve"},
     "auditor": {"see_audit"},
-    "service": {"see_data"},
+    "service": {"see_data", "propose", "use_api"},
 }  # fmt: skip
 
 
@@ -60,6 +70,22 @@ def test_an_unknown_role_has_no_rights() -> None:
     assert not has_right("emperor", Right.SEE_DATA)
 
 
-def test_who_sees_every_client_plans_for_every_client() -> None:
-    # The database gives agency-wide roles the right to plan with each implied grant.
-    assert all(Right.PLAN in ROLES[r].rights for r in Role if sees_all_clients(r))
+def test_a_clients_own_people_take_less_than_the_agencys() -> None:
+    for guest in (Role.CLIENT_VIEWER, Role.CLIENT_APPROVER):
+        for desk in (Role.OWNER, Role.ADMIN, Role.ACCOUNT_MANAGER, Role.ANALYST):
+            mine, theirs = ROLES[guest].limits, ROLES[desk].limits
+            assert mine.statement_seconds < theirs.statement_seconds
+            assert mine.rows < theirs.rows
+            assert mine.connections < theirs.connections
+
+
+def test_no_limit_is_open() -> None:
+    for d in ROLES.values():
+        limits = d.limits
+        assert min(limits.statement_seconds, limits.idle_seconds, limits.rows) > 0
+        assert 1 <= limits.connections <= 20
+
+
+def test_an_unknown_role_has_the_smallest_limits() -> None:
+    assert limits_of("emperor") == ROLES[Role.CLIENT_VIEWER].limits
+    assert limits_of("analyst") == ROLES[Role.ANALYST].limits

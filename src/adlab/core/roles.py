@@ -40,46 +40,70 @@ class Right(StrEnum):
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much one person of a role may take at once, so that others get their turn.
+
+    Attributes:
+        statement_seconds: Longest run of one statement, in seconds.
+        idle_seconds: Longest pause inside an open transaction, in seconds.
+        connections: Sessions one login may have open.
+        rows: Most rows of one frame, one export or one answer of the API.
+    """
+
+    statement_seconds: int
+    idle_seconds: int
+    connections: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class RoleDefinition:
-    """What a role is for, and the rights it carries."""
+    """What a role is for, the rights it carries and the limits it has."""
 
     role: Role
     purpose: str
     rights: frozenset[Right]
+    limits: Limits
 
 
-def _define(role: Role, purpose: str, *rights: Right) -> RoleDefinition:
-    return RoleDefinition(role, purpose, frozenset(rights))
+def _define(role: Role, purpose: str, limits: Limits, *rights: Right) -> RoleDefinition:
+    return RoleDefinition(role, purpose, frozenset(rights), limits)
+
+
+# Reason: whoever runs the house may ask for the whole book; a client's own people look at boards.
+_HOUSE = Limits(statement_seconds=300, idle_seconds=600, connections=12, rows=5_000_000)
+_DESK = Limits(statement_seconds=120, idle_seconds=600, connections=8, rows=2_000_000)
+_GUEST = Limits(statement_seconds=30, idle_seconds=60, connections=4, rows=200_000)
 
 
 ROLES: dict[Role, RoleDefinition] = {
     d.role: d
     for d in (
-        _define(Role.OWNER, "owns the installation", *Right),
+        _define(Role.OWNER, "owns the installation", _HOUSE, *Right),
         _define(
-            Role.ADMIN, "runs it: clients, people, connections",
+            Role.ADMIN, "runs it: clients, people, connections", _HOUSE,
             Right.SEE_DATA, Right.SEE_ALL_CLIENTS, Right.USE_NOTEBOOKS, Right.OPERATE,
             Right.GRANT, Right.SEE_AUDIT, Right.PLAN, Right.SEE_OVERVIEW, Right.PROPOSE,
             Right.USE_API,
         ),
         _define(
-            Role.ACCOUNT_MANAGER, "looks after granted clients",
+            Role.ACCOUNT_MANAGER, "looks after granted clients", _DESK,
             Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.PROPOSE, Right.APPROVE, Right.PLAN,
             Right.SEE_OVERVIEW, Right.USE_API,
         ),
         _define(
-            Role.ANALYST, "explores granted clients",
+            Role.ANALYST, "explores granted clients", _DESK,
             Right.SEE_DATA, Right.USE_NOTEBOOKS, Right.PLAN, Right.SEE_OVERVIEW, Right.PROPOSE,
             Right.USE_API,
         ),
-        _define(Role.CLIENT_VIEWER, "a client's own people, looking", Right.SEE_DATA),
+        _define(Role.CLIENT_VIEWER, "a client's own people, looking", _GUEST, Right.SEE_DATA),
         _define(
-            Role.CLIENT_APPROVER, "a client's own people, approving",
+            Role.CLIENT_APPROVER, "a client's own people, approving", _GUEST,
             Right.SEE_DATA, Right.APPROVE,
         ),
-        _define(Role.AUDITOR, "reads the audit log of everything", Right.SEE_AUDIT),
+        _define(Role.AUDITOR, "reads the audit log of everything", _DESK, Right.SEE_AUDIT),
         _define(
-            Role.SERVICE, "a program, on granted clients",
+            Role.SERVICE, "a program, on granted clients", _DESK,
             Right.SEE_DATA, Right.PROPOSE, Right.USE_API,
         ),
     )
@@ -107,3 +131,8 @@ def sees_all_clients(role: Role) -> bool:
 def has_right(role: str, right: Right) -> bool:
     """Whether people of this role have that right; an unknown role has none."""
     return role in {r.value for r in ROLES} and right in ROLES[Role(role)].rights
+
+
+def limits_of(role: str) -> Limits:
+    """The limits of a role; an unknown role has the smallest."""
+    return ROLES[Role(role)].limits if role in {r.value for r in ROLES} else _GUEST

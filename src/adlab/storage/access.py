@@ -12,20 +12,24 @@ import hashlib
 import re
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from adlab.core.errors import ConflictError, UnknownObjectError
-from adlab.core.roles import ROLES, Right, Role, sees_all_clients
+from adlab.core.errors import AccessDeniedError, ConflictError, UnknownObjectError
+from adlab.core.roles import Limits, Role, limits_of
 from adlab.storage import audit
 from adlab.storage.clients import check_name, load_client
-from adlab.storage.engine import BOARDS_ROLE, READER_ROLE
+from adlab.storage.engine import BOARDS_ROLE, OWNER_ROLE, READER_ROLE
+from adlab.storage.roles import limit_login
 from adlab.storage.statements import statement
 
 CREDENTIAL_HOURS = 12
 NONE_GIVEN = "none given"
+# The service of the boards, before it takes a viewer's role and that role's limits.
+BOARDS_LIMITS = Limits(statement_seconds=60, idle_seconds=600, connections=50, rows=200_000)
 _USERNAME = re.compile(r"^[a-z0-9][a-z0-9._@+-]{0,62}$")
 
 
@@ -72,8 +76,6 @@ def store_person(connection: Connection, name: str, role: Role, username: str | 
             "name": title,
             "username": login_name,
             "role": role.value,
-            "all_clients": sees_all_clients(role),
-            "sees_audit": Right.SEE_AUDIT in ROLES[role].rights,
         },
     )
     if person_id is None:
@@ -88,7 +90,13 @@ def store_person(connection: Connection, name: str, role: Role, username: str | 
     connection.execute(text(f"GRANT {viewer} TO {BOARDS_ROLE} WITH INHERIT FALSE, SET TRUE"))
     connection.execute(
         statement("login_insert"),
-        {"login": viewer, "person_id": person_id, "kind": "viewer", "expires_at": None},
+        {
+            "login": viewer,
+            "person_id": person_id,
+            "kind": "viewer",
+            "expires_at": None,
+            "client_id": None,
+        },
     )
     connection.execute(statement("access_analyze"))
     audit.record(connection, "user.add", person=title, role=role.value)
@@ -116,6 +124,8 @@ def grant(
     role: Role,
     until: datetime | None = None,
     reason: str | None = None,
+    *,
+    actor: str = audit.LOCAL_OWNER,
 ) -> None:
     """Give a person a role on a client, replacing an earlier grant on it.
 
@@ -126,6 +136,7 @@ def grant(
         role: What they may do there.
         until: When it ends; None means no end.
         reason: Why; kept for the access review.
+        actor: Who grants it, by name.
 
     Raises:
         UnknownObjectError: If person or client does not exist.
@@ -141,8 +152,8 @@ def grant(
             "person_id": person["person_id"],
             "client_id": client.client_id,
             "role": role.value,
-            "sees_data": Right.SEE_DATA in ROLES[role].rights,
-            "plans": Right.PLAN in ROLES[role].rights,
+            "break_glass": False,
+            "granted_by": actor,
             "expires_at": until,
             "reason": reason or NONE_GIVEN,
         },
@@ -151,6 +162,7 @@ def grant(
     audit.record(
         connection,
         "user.grant",
+        actor=actor,
         client_id=client.client_id,
         person=name,
         role=role.value,
@@ -160,23 +172,40 @@ def grant(
 
 
 def create_credential(
-    connection: Connection, name: str, hours: float = CREDENTIAL_HOURS
+    connection: Connection,
+    name: str,
+    hours: float = CREDENTIAL_HOURS,
+    client: str | None = None,
+    *,
+    actor: str = audit.LOCAL_OWNER,
 ) -> tuple[str, str]:
     """Make a short-lived login of a person.
+
+    Args:
+        connection: An operator's transaction.
+        name: The person.
+        hours: How long it works.
+        client: Slug of the one client it may see; all of the person's clients when omitted.
+        actor: Who asks for it, for the audit log.
 
     Returns:
         Login and password; the password is stored nowhere else.
 
     Raises:
-        UnknownObjectError: If there is no such person, or they are disabled.
+        UnknownObjectError: If there is no such person or client, or they are disabled.
+        AccessDeniedError: If the person does not see that client.
     """
     person = load_person(connection, name)
     if person["disabled_at"] is not None:
-        raise UnknownObjectError(f"{name!r} is disabled.", "Enable the person first.")
+        raise UnknownObjectError(
+            f"{name!r} is disabled.", f"Enable them first: adlab user enable {name!r}"
+        )
+    client_id = None if client is None else _client_of(connection, person, client)
     drop_expired_logins(connection)
     login, password = f"nb_{secrets.token_hex(6)}", secrets.token_urlsafe(24)
     expires = datetime.now(UTC) + timedelta(hours=hours)
     _create_login(connection, login, password, expires, READER_ROLE)
+    limit_login(connection, login, limits_of(person["role"]))
     connection.execute(text(f"ALTER ROLE {login} SET default_transaction_read_only = on"))
     connection.execute(
         statement("login_insert"),
@@ -185,11 +214,29 @@ def create_credential(
             "person_id": person["person_id"],
             "kind": "notebook",
             "expires_at": expires,
+            "client_id": client_id,
         },
     )
     connection.execute(statement("access_analyze"))
-    audit.record(connection, "user.credential", person=name, login=login, expires_at=expires)
+    audit.record(
+        connection, "user.credential", actor=actor, client_id=client_id, person=person["name"],
+        login=login, expires_at=expires,
+    )  # fmt: skip
     return login, password
+
+
+def _client_of(connection: Connection, person: Mapping[str, Any], slug: str) -> int:
+    client = load_client(connection, slug)
+    seen = connection.scalar(
+        statement("access_sees"),
+        {"person_id": person["person_id"], "client_id": client.client_id},
+    )
+    if not seen:
+        raise AccessDeniedError(
+            f"{person['name']!r} does not see client {slug!r}.",
+            f"Grant it first: adlab user grant {person['username']} --client {slug} --role analyst",
+        )
+    return client.client_id
 
 
 def create_boards_login(connection: Connection, hours: float = 24 * 30) -> tuple[str, str]:
@@ -200,25 +247,24 @@ def create_boards_login(connection: Connection, hours: float = 24 * 30) -> tuple
         connection.execute(text(f"DROP ROLE IF EXISTS {old}"))
     login, password = f"sb_{secrets.token_hex(6)}", secrets.token_urlsafe(24)
     expires = datetime.now(UTC) + timedelta(hours=hours)
-    _create_login(connection, login, password, expires, BOARDS_ROLE, limit=50)
+    _create_login(connection, login, password, expires, BOARDS_ROLE)
+    limit_login(connection, login, BOARDS_LIMITS)
     return login, password
 
 
 def _create_login(
-    connection: Connection, login: str, password: str, expires: datetime, group: str, limit: int = 8
+    connection: Connection, login: str, password: str, expires: datetime, group: str
 ) -> None:
     # Reason: identifiers and passwords are our own url-safe random text; DDL takes no parameters.
     connection.execute(
         text(
-            f"CREATE ROLE {login} LOGIN PASSWORD '{password}' CONNECTION LIMIT {limit} "
+            f"CREATE ROLE {login} LOGIN PASSWORD '{password}' "
             f"VALID UNTIL '{expires.isoformat()}' IN ROLE {group}"
         )
     )
-    for setting in (
-        "statement_timeout = '60s'",
-        "idle_in_transaction_session_timeout = '10min'",
-    ):
-        connection.execute(text(f"ALTER ROLE {login} SET {setting}"))
+    # Reason: ending somebody's session needs their role's privileges; the owner inherits them and
+    # gains nothing, since it owns all that people read. It cannot become them.
+    connection.execute(text(f"GRANT {login} TO {OWNER_ROLE} WITH INHERIT TRUE, SET FALSE"))
 
 
 def drop_credential(connection: Connection, login: str) -> bool:

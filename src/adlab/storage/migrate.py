@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from adlab.core.errors import AccessDeniedError, SchemaOutOfDateError
-from adlab.storage import hardening, timescale
+from adlab.storage import hardening, roles, timescale
 from adlab.storage.engine import (
     BOARDS_ROLE,
     HOOKS_ROLE,
@@ -116,6 +116,7 @@ def _migrate(engine: Engine, target: str) -> str:
             log.info("database_migrated from=%s to=%s", before, goal)
         if target == "head":
             connection.execute(statement("login_operator"))
+            roles.apply(connection)
             timescale.apply(connection)
             if superuser:
                 hardening.harden(connection)
@@ -180,3 +181,17 @@ def _prepare_roles(connection: Connection, superuser: bool) -> None:
     if superuser:
         connection.execute(text("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
         connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {OWNER_ROLE}, {READER_ROLE}"))
+        # Reason: so that the owner may bound how much of the disk a person's session fills.
+        _grant_temp_files(connection)
+
+
+def _grant_temp_files(connection: Connection) -> None:
+    known = text("SELECT has_parameter_privilege(:owner, 'temp_file_limit', 'SET')")
+    if not connection.scalar(known, {"owner": OWNER_ROLE}):
+        # Reason: it belongs to the whole server; another database's set-up may be at it right now.
+        connection.execute(
+            text(
+                f"DO $$ BEGIN GRANT SET ON PARAMETER temp_file_limit TO {OWNER_ROLE}; "
+                "EXCEPTION WHEN internal_error THEN NULL; END $$"
+            )
+        )

@@ -1,8 +1,8 @@
--- In: person_id, client_id, role, sees_data, plans, expires_at, reason. Out: the grant as it now stands.
-INSERT INTO sec.access (person_id, client_id, role, sees_data, plans, expires_at, reason)
-VALUES (:person_id, :client_id, :role, :sees_data, :plans, :expires_at, :reason)
-ON CONFLICT (person_id, client_id) DO UPDATE SET
-  role = excluded.role, sees_data = excluded.sees_data, plans = excluded.plans, implied = false,
-  granted_at = now(), granted_by = session_user,
+-- In: person_id, client_id, role, break_glass, granted_by, expires_at, reason. A new grant takes the
+-- place of an earlier one of the same kind; what follows from the role is filled in by a trigger.
+INSERT INTO sec.access (person_id, client_id, role, sees_data, break_glass, granted_by,
+                        expires_at, reason)
+VALUES (:person_id, :client_id, :role, false, :break_glass, :granted_by, :expires_at, :reason)
+ON CONFLICT (person_id, client_id, implied, break_glass) DO UPDATE SET
+  role = excluded.role, granted_at = now(), granted_by = excluded.granted_by,
   expires_at = excluded.expires_at, reason = excluded.reason
-RETURNING person_id
