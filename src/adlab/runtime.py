@@ -79,6 +79,7 @@ class Runtime:
         Returns:
             The schema version.
         """
+        from adlab.storage import query_log
         from adlab.storage.engine import connect_engine, transaction
         from adlab.storage.hardening import harden
         from adlab.storage.migrate import migrate
@@ -88,6 +89,7 @@ class Runtime:
             # Reason: only a superuser may take large objects from PUBLIC; the owner is none.
             admin = connect_engine(self.servers.admin_url, pool_size=1)
             with transaction(admin) as connection:
+                query_log.prepare(connection)
                 harden(connection)
             admin.dispose()
         return version
@@ -111,15 +113,19 @@ class Runtime:
 
     @cached_property
     def vault(self) -> Vault:
-        """Seals tokens.
+        """Seals tokens and what is personal, with a key a client.
 
         Raises:
             SettingsError: If the database is external and no key is set.
         """
-        from adlab.vault import Vault, local_keys, parse_ring
+        from adlab.storage.client_keys import KeyRegister
+        from adlab.vault import ClientKeys, Vault, local_keys, parse_ring
 
+        folder = self.settings.keys_folder or self.home / "keys"
+        clients = ClientKeys(folder, KeyRegister(lambda: self.engine))
         if self.settings.secret_key is not None:
-            return Vault(*parse_ring(self.settings.secret_key.get_secret_value()))
+            ring = parse_ring(self.settings.secret_key.get_secret_value())
+            return Vault(*ring, clients=clients)
         if self.settings.database.url is not None:
             raise SettingsError(
                 "ADLAB_SECRET_KEY is not set, and the database is external.",
@@ -127,7 +133,7 @@ class Runtime:
                 'python -c "import secrets; print(secrets.token_hex(32))"',
             )
         home = self.home
-        return Vault(*local_keys(home), reload=lambda: local_keys(home))
+        return Vault(*local_keys(home), reload=lambda: local_keys(home), clients=clients)
 
     @property
     def meta(self) -> MetaAccess:

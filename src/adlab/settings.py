@@ -265,6 +265,9 @@ class Settings(BaseSettings):
             "newest first. Unset with embedded: made."
         ),
     ] = None
+    keys_folder: Path | None = Field(
+        None, description="Folder of clients' keys, for several hosts to share. Unset: HOME/keys."
+    )
     log_level: str = Field("warning", description="debug, info, warning or error.")
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
@@ -273,9 +276,11 @@ class Settings(BaseSettings):
     hub: HubSettings = HubSettings()
     worker: WorkerSettings = WorkerSettings()
 
-    @field_validator("home")
+    @field_validator("home", "keys_folder")
     @classmethod
-    def _check_home(cls, value: Path) -> Path:
+    def _check_home(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
         path = value.expanduser()
         if not path.is_absolute():
             raise ValueError("it must be an absolute path")
@@ -304,6 +309,7 @@ class Settings(BaseSettings):
 EXAMPLES = {
     "ADLAB_HOME": "/srv/adlab",
     "ADLAB_SECRET_KEY": 'the output of: python -c "import secrets; print(secrets.token_hex(32))"',
+    "ADLAB_KEYS_FOLDER": "/srv/adlab-keys",
     "ADLAB_LOG_LEVEL": "info",
     "ADLAB_DATABASE__URL": "postgresql://adlab:password@db.example.com:5432/adlab",
     "ADLAB_REDIS__URL": "redis://:password@cache.example.com:6379/0",

@@ -9,11 +9,20 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adlab.core.errors import ConflictError, SettingsError
-from adlab.services.keys import KeyUse, list_keys, retire, rotate
+from adlab.services.keys import (
+    KeyUse,
+    export_keys,
+    import_keys,
+    list_keys,
+    reseal,
+    retire,
+    rotate,
+)
 from adlab.storage.access import hash_token
+from adlab.storage.client_keys import KeyRegister, load_key
 from adlab.storage.clients import store_client
 from adlab.storage.engine import transaction
-from adlab.vault import Vault, add_local_key, drop_local_keys, key_id, local_keys
+from adlab.vault import ClientKeys, Vault, add_local_key, drop_local_keys, key_id, local_keys
 
 from .login_at_meta import NOW
 
@@ -30,6 +39,7 @@ class Ring:
         with transaction(engine) as c:
             self.acme = store_client(c, "Acme", "acme").client_id
             self.beta = store_client(c, "Beta", "beta").client_id
+        with transaction(engine) as c:
             insert = text(
                 "INSERT INTO sec.connection (client_id, token_sealed) VALUES (:client, :sealed)"
             )
@@ -154,3 +164,81 @@ def test_two_rotations_at_once_leave_every_token_open(ring: Ring) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: rotate(ring.engine, ring.fresh(), ring.add), range(2)))
     assert ring.opened(Vault(local_keys(ring.home)[0])) == ALL
+
+
+class Keyed(Ring):
+    """The same, sealed with clients' keys; `plain` seals as releases before them did."""
+
+    def fresh(self) -> Vault:
+        return Vault(
+            *local_keys(self.home), reload=lambda: local_keys(self.home),
+            clients=ClientKeys(self.home / "keys", KeyRegister(lambda: self.engine)),
+        )  # fmt: skip
+
+    @property
+    def plain(self) -> Vault:
+        return Vault(*local_keys(self.home))
+
+    @property
+    def folder(self) -> ClientKeys:
+        found = self.fresh().clients
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def keyed(owner_engine: Engine, tmp_path: Path) -> Keyed:
+    return Keyed(owner_engine, tmp_path)
+
+
+def test_a_rotation_wraps_clients_keys_and_every_token_opens(keyed: Keyed) -> None:
+    (old,) = keyed.vault.key_ids
+    done = rotate(keyed.engine, keyed.vault, keyed.add)
+    assert (done.is_new, done.tokens, done.lost, done.retirable) == (True, 3, 0, (old,))
+    assert retire(keyed.engine, keyed.vault, keyed.drop) == (old,)
+    assert keyed.opened(keyed.fresh()) == ALL
+
+
+def test_a_master_key_that_wraps_a_clients_key_is_not_retired(keyed: Keyed) -> None:
+    keyed.add()
+    with transaction(keyed.engine) as c:
+        c.execute(text("DELETE FROM sec.connect_attempt"))
+        c.execute(text("DELETE FROM sec.connection"))
+    with pytest.raises(ConflictError, match="older key still wraps"):
+        retire(keyed.engine, keyed.vault, keyed.drop)
+    assert [(k.tokens, k.client_keys) for k in list_keys(keyed.engine, keyed.vault)] == [
+        (0, 0), (0, 2),
+    ]  # fmt: skip
+
+
+def test_tokens_of_a_former_release_move_to_their_clients_keys(keyed: Keyed) -> None:
+    with transaction(keyed.engine) as c:
+        c.execute(
+            text("UPDATE sec.connection SET token_sealed = :t WHERE client_id = :c"),
+            {"t": keyed.plain.seal("tok-acme", keyed.acme), "c": keyed.acme},
+        )
+    assert reseal(keyed.engine, keyed.fresh()) == 1
+    assert reseal(keyed.engine, keyed.fresh()) == 0
+    assert keyed.opened(keyed.fresh()) == ALL
+    with pytest.raises(SettingsError):
+        keyed.opened(keyed.plain)
+
+
+def test_keys_of_a_lost_disk_come_back_from_an_export(keyed: Keyed) -> None:
+    written, count = export_keys(keyed.engine, keyed.vault)
+    assert count == 2
+    for file in (keyed.home / "keys").iterdir():
+        file.unlink()
+    with pytest.raises(SettingsError, match="adlab key import"):
+        keyed.opened(keyed.fresh())
+    assert import_keys(keyed.engine, keyed.fresh(), written) == (2, 0)
+    assert keyed.opened(keyed.fresh()) == ALL
+
+
+def test_a_client_restored_without_its_key_gets_no_second_one(keyed: Keyed) -> None:
+    with transaction(keyed.engine) as c:
+        name = load_key(c, keyed.acme).name
+    keyed.folder.destroy(name)
+    with pytest.raises(SettingsError, match="destroyed"):
+        keyed.fresh().seal("new", keyed.acme)
+    assert keyed.fresh().open(keyed.fresh().seal("new", keyed.beta), keyed.beta) == "new"

@@ -31,18 +31,27 @@ def test_ingestion_needs_the_key_before_it_touches_the_database(tmp_path: Path) 
         _ = Runtime(settings(tmp_path, database=EXTERNAL)).ingest
 
 
-def test_a_key_from_the_environment_seals_tokens(tmp_path: Path) -> None:
+def test_a_key_from_the_environment_is_the_same_wherever_the_data_are(tmp_path: Path) -> None:
     key = SecretStr("0f" * 32)
     first = Runtime(settings(tmp_path, database=EXTERNAL, secret_key=key)).vault
     second = Runtime(settings(tmp_path, secret_key=key)).vault
-    assert second.open(first.seal("token", 1), 1) == "token"
+    assert second.derive("purpose") == first.derive("purpose")
     assert not (tmp_path / "secret.key").exists()
 
 
 def test_embedded_data_get_a_key_of_their_own(tmp_path: Path) -> None:
-    sealed = Runtime(settings(tmp_path)).vault.seal("token", 1)
-    assert Runtime(settings(tmp_path)).vault.open(sealed, 1) == "token"
+    made = Runtime(settings(tmp_path)).vault.derive("purpose")
+    assert Runtime(settings(tmp_path)).vault.derive("purpose") == made
     assert (tmp_path / "secret.key").exists()
+
+
+def test_keys_of_clients_lie_in_the_data_folder_or_where_a_setting_says(tmp_path: Path) -> None:
+    here = Runtime(settings(tmp_path)).vault.clients
+    assert here is not None
+    assert here.folder == tmp_path / "keys"
+    there = Runtime(settings(tmp_path, keys_folder=tmp_path / "shared")).vault.clients
+    assert there is not None
+    assert there.folder == tmp_path / "shared"
 
 
 def test_an_external_database_starts_no_server_and_needs_no_redis(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,12 +31,13 @@ def list_(json: output.Json = False) -> None:
             {
                 "key": k.key_id,
                 "tokens": k.tokens,
+                "client_keys": k.client_keys,
                 "state": "missing" if not k.known else "newest" if k.newest
-                else "in use" if k.tokens else "can be retired",
+                else "in use" if k.tokens or k.client_keys else "can be retired",
             }
             for k in found
         ],
-        ["key", "tokens", "state"],
+        ["key", "tokens", "client_keys", "state"],
         json,
     )  # fmt: skip
     if any(not k.known for k in found):
@@ -99,6 +101,66 @@ def retire(json: output.Json = False) -> None:
     if json:
         output.document({"retired": list(gone)})
     output.say(f"Retired {', '.join(gone)}." if gone else "There is no older key.")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", help="File to write; must not exist.")],
+    json: output.Json = False,
+) -> None:
+    """Write the keys of all clients to a file, for the day this disk is lost.
+
+    They are still wrapped by the master key. Keep the file apart from backups of the database:
+    together with the master key it opens what is sealed in them. After a client was off-boarded
+    make a new one and destroy the old.
+
+    Example: adlab key export --out /media/safe/adlab-keys.json
+    """
+    import os
+
+    from adlab import runtime
+    from adlab.core.errors import ConflictError
+    from adlab.services.keys import export_keys
+
+    if out.exists():
+        raise ConflictError(f"{out} exists already.", "Choose another name.")
+    parts = runtime.build()
+    text, count = export_keys(parts.engine, parts.vault)
+    try:
+        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise ValueError(f"{out} cannot be written: {error.strerror}") from None
+    if json:
+        output.document({"file": str(out), "keys": count})
+    output.say(f"{count} client key(s) in {out}. Keep the master key as well, elsewhere.")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What adlab key export wrote.")],
+    json: output.Json = False,
+) -> None:
+    """Bring clients' keys back. A key that was destroyed stays destroyed.
+
+    Example: adlab key import /media/safe/adlab-keys.json
+    """
+    from adlab import runtime
+    from adlab.services.keys import import_keys
+
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} cannot be read: {error}") from None
+    parts = runtime.build()
+    taken, refused = import_keys(parts.engine, parts.vault, text)
+    if json:
+        output.document({"imported": taken, "destroyed": refused})
+    output.say(f"{taken} key(s) brought back" + (
+        f"; {refused} were destroyed and stay so." if refused else "."))  # fmt: skip
 
 
 def _is_inside(parts: Runtime) -> bool:

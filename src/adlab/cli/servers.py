@@ -76,16 +76,17 @@ def doctor(json: output.Json = False) -> None:
 
 def _check_keys(settings: Settings, url: str | None) -> Finding:
     """The ring of master keys, and whether it opens every token."""
+    from adlab import runtime
     from adlab.services.diagnosis import Finding, check_keys
-    from adlab.vault import Vault, local_keys, parse_ring
+    from adlab.vault.ring import FILE
 
     if settings.secret_key is not None:
-        keys, where = parse_ring(settings.secret_key.get_secret_value()), "set"
-    elif (settings.home / "secret.key").exists():
-        keys, where = local_keys(settings.home), "in the data folder"
+        where = "set"
+    elif (settings.home / FILE).exists():
+        where = "in the data folder"
     else:
         return Finding("secret key", True, "made when needed")
-    return check_keys(Vault(*keys), where, url)
+    return check_keys(runtime.Runtime(settings).vault, where, url)
 
 
 def stop(json: output.Json = False) -> None:

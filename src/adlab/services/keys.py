@@ -1,24 +1,26 @@
 """The ring of master keys at work: which are in use, changing to a new one, forgetting old ones.
 
-A rotation wraps the data key of every token anew in one transaction; the tokens themselves are not
-touched. Interrupted at any point, every token still opens: the new key is kept before it is used,
-and the old one until somebody retires it.
+A rotation wraps every client's key anew, and in one transaction what is still sealed by a master
+key itself; tokens are not touched. Interrupted at any point, every token still opens: the new key
+is kept before it is used, and the old one until somebody retires it.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from adlab.core.errors import ConflictError, SettingsError
 from adlab.storage import audit
+from adlab.storage.client_keys import load_destroyed
 from adlab.storage.connections import load_sealed, store_rewrapped
 from adlab.storage.engine import transaction
-from adlab.vault import Vault
+from adlab.vault import ClientKeys, Vault
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +36,14 @@ class KeyUse:
         tokens: How many sealed tokens need it.
         newest: Whether new tokens are sealed with it.
         known: Whether this ring holds it; where not, its tokens cannot be opened.
+        client_keys: How many clients' keys it wraps.
     """
 
     key_id: str
     tokens: int
     newest: bool
     known: bool
+    client_keys: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ class Rotation:
     Attributes:
         newest: Short name of the key that seals everything now.
         is_new: Whether that key was made by this rotation.
-        tokens: Tokens wrapped anew.
-        lost: Tokens that open with no key of the ring; they were left as they are.
+        tokens: Tokens wrapped anew, directly or with their client's key.
+        lost: Tokens and clients' keys that open with no key of the ring; left as they are.
         retirable: Keys nothing needs any more.
     """
 
@@ -66,10 +70,10 @@ def list_keys(engine: Engine, vault: Vault) -> list[KeyUse]:
     vault.refresh()
     with transaction(engine) as connection:
         used = _used(connection, vault)
-    ring = vault.key_ids
-    return [KeyUse(name, used.pop(name, 0), i == 0, True) for i, name in enumerate(ring)] + [
-        KeyUse(name, count, False, False) for name, count in sorted(used.items())
-    ]
+    ring, wraps = vault.key_ids, _wraps(vault)
+    return [
+        KeyUse(name, used.pop(name, 0), i == 0, True, wraps[name]) for i, name in enumerate(ring)
+    ] + [KeyUse(name, count, False, False, wraps[name]) for name, count in sorted(used.items())]
 
 
 def rotate(engine: Engine, vault: Vault, add: Callable[[], str] | None = None) -> Rotation:
@@ -94,15 +98,17 @@ def rotate(engine: Engine, vault: Vault, add: Callable[[], str] | None = None) -
     with transaction(engine) as connection:
         sealed = load_sealed(connection, lock=True)
         ring = vault.key_ids
-        older = {vault.key_of(s["token_sealed"], s["client_id"]) for s in sealed} & set(ring[1:])
+        needed = {vault.key_of(s["token_sealed"], s["client_id"]) for s in sealed}
+        older = (needed | set(_wraps(vault))) & set(ring[1:])
         is_new = add is not None and not older
         if is_new and add is not None:
             add()
             vault.refresh()
         moved = lost = 0
-        for row in sealed:
-            if vault.key_of(row["token_sealed"], row["client_id"]) == vault.key_ids[0]:
-                continue
+        stale = [r for r in sealed if not _is_of_newest(vault, r)]
+        if vault.clients is not None:
+            _, lost = vault.rewrap_clients()
+        for row in stale:
             try:
                 anew = vault.rewrap(bytes(row["token_sealed"]), row["client_id"])
             except SettingsError:
@@ -136,6 +142,10 @@ def retire(engine: Engine, vault: Vault, drop: Callable[[Sequence[str]], None]) 
         used = _used(connection, vault)
         older = vault.key_ids[1:]
         needed = [name for name in older if used.get(name)]
+        if vault.clients is not None and (_wraps(vault).keys() & set(older)):
+            raise ConflictError(
+                "An older key still wraps clients' keys.", "Run adlab key rotate first."
+            )
         if needed:
             raise ConflictError(
                 f"Key {', '.join(needed)} still seals {sum(used[n] for n in needed)} token(s).",
@@ -148,6 +158,65 @@ def retire(engine: Engine, vault: Vault, drop: Callable[[Sequence[str]], None]) 
     return older
 
 
+def reseal(engine: Engine, vault: Vault) -> int:
+    """Seal with its client's key what is still sealed by a master key itself; how much that was.
+
+    What opens with no key is left as it is.
+    """
+    if vault.clients is None:
+        return 0
+    moved = 0
+    with transaction(engine) as connection:
+        # Reason: the lock only when there is work; others write tokens meanwhile.
+        if all(vault.is_newest(bytes(r["token_sealed"])) for r in load_sealed(connection)):
+            return 0
+        for row in load_sealed(connection, lock=True):
+            sealed = bytes(row["token_sealed"])
+            try:
+                anew = vault.rewrap(sealed, row["client_id"])
+            except SettingsError:
+                continue
+            if anew != sealed:
+                store_rewrapped(connection, row["place"], row["id"], anew)
+                moved += 1
+        if moved:
+            audit.record(connection, "key.reseal", tokens=moved)
+    return moved
+
+
+def export_keys(engine: Engine, vault: Vault) -> tuple[str, int]:
+    """Every client's key, still wrapped by the master key, as one text; and how many.
+
+    Raises:
+        SettingsError: If this vault has no clients' keys.
+    """
+    clients = _clients(vault)
+    text, count = clients.export(), len(clients.names())
+    with transaction(engine) as connection:
+        audit.record(connection, "key.export", keys=count)
+    return text, count
+
+
+def import_keys(engine: Engine, vault: Vault, text: str) -> tuple[int, int]:
+    """Bring exported keys back; how many came in, and how many are destroyed and stayed out.
+
+    Raises:
+        ValueError: If it is no export.
+        ConflictError: If another key of the same name is here.
+    """
+    clients = _clients(vault)
+    with transaction(engine) as connection:
+        taken, refused = clients.take_in(text, load_destroyed(connection))
+        audit.record(connection, "key.import", keys=taken, destroyed=refused)
+    return taken, refused
+
+
+def _clients(vault: Vault) -> ClientKeys:
+    if vault.clients is None:
+        raise SettingsError("There are no clients' keys here.", "Run it where adlab is set up.")
+    return vault.clients
+
+
 def _used(connection: Connection, vault: Vault) -> Counter[str]:
     return Counter(
         vault.key_of(s["token_sealed"], s["client_id"]) or UNREADABLE
@@ -155,5 +224,15 @@ def _used(connection: Connection, vault: Vault) -> Counter[str]:
     )
 
 
+def _wraps(vault: Vault) -> Counter[str]:
+    """Per master key how many clients' keys it wraps."""
+    return vault.clients.masters() if vault.clients is not None else Counter()
+
+
+def _is_of_newest(vault: Vault, row: Mapping[str, Any]) -> bool:
+    sealed = bytes(row["token_sealed"])
+    return vault.is_newest(sealed) and vault.key_of(sealed, row["client_id"]) == vault.key_ids[0]
+
+
 def _is_retirable(key: KeyUse) -> bool:
-    return key.known and not key.newest and not key.tokens
+    return key.known and not key.newest and not key.tokens and not key.client_keys

@@ -1,9 +1,11 @@
-"""What keeps secrets: tokens sealed by a ring of master keys, and signatures of links and cookies.
+"""What keeps secrets: sealing with clients' keys under master keys; signatures of links, cookies.
 
-Master keys live outside the database (a 0600 file, or a variable), so the database alone gives
-nobody a token.
+Master keys live outside the database (a 0600 file, or a variable), and so do clients' keys (a
+folder), so the database alone gives nobody a token, and a backup nothing of a client whose key was
+destroyed.
 """
 
+from adlab.vault.client_keys import ClientKeys, KeyEntry
 from adlab.vault.ring import (
     add_local_key,
     drop_local_keys,
@@ -26,6 +28,8 @@ from adlab.vault.signing import (
 __all__ = [
     "INVITE_SECONDS",
     "LINK_SECONDS",
+    "ClientKeys",
+    "KeyEntry",
     "Signer",
     "Vault",
     "add_local_key",
