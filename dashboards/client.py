@@ -53,6 +53,7 @@ class ClientBoard:
         self.visit = visit
         self.lab = Workbench(visit.reader)
         self.shared = FEED.shared
+        self.seen: set[str] = set()
 
     def draw(self, query: str, wait: float) -> Drawn:
         """Draw an address, waiting at most so many seconds for the campaigns."""
@@ -83,6 +84,9 @@ class ClientBoard:
                                 "There is no such client that you may see.",
                                 "It may have another address, or your access to it has ended.",
                                 others)  # fmt: skip
+        if slug not in self.seen:
+            self.seen.add(slug)
+            FEED.threads.submit(self.visit.reader.note, "board.view", [slug])
         today = min(today_in(z, now) for z in client.timezones)
         asked, notes = parse_address(f"{query}&client={slug}", today)
         fresh = self._get(
@@ -126,6 +130,7 @@ class ClientBoard:
             f"{chosen}, status {asked.status}, {len(asked.campaigns) or 'all'} campaigns",
         )  # fmt: skip
         name = f"{client.slug}_{scope.period.since}_{scope.period.until}.{kind}"
+        self.visit.reader.note(f"export.{kind}", [client.slug], file=name, rows=len(rows))
         return name, campaigns_file(kind, rows, campaigns.value.parts, source)
 
     def changed_at(self, client_ids: frozenset[int]) -> dict[int, tuple[str, ...]]:

@@ -43,6 +43,7 @@ class OverviewBoard:
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         self.shared = FEED.shared
+        self.noted = False
 
     def draw(self, query: str, wait: float) -> Drawn:
         """Draw an address, waiting at most so many seconds for the numbers."""
@@ -65,6 +66,11 @@ class OverviewBoard:
         now = datetime.now(UTC)
         states = self._states()
         names = [(s.slug, s.name) for s in states]
+        if not self.noted:
+            self.noted = True
+            FEED.threads.submit(
+                self.visit.reader.note, "overview.view", [slug for slug, _ in names]
+            )
         who = Who("", who.brand, names, who.person, DEMO, who.role, "overview")
         figures = self._figures(states, address, now, wait)
         in_one = self._in_one(states, figures.value, address)
@@ -83,7 +89,10 @@ class OverviewBoard:
         entries: list[Entry] = pick(entries_of(states, figures.value, now), address)
         period = figures.value.period
         body = overview_file(kind, entries, figures.value, address, now)
-        return f"clients_{period.since}_{period.until}.{kind}", body
+        name = f"clients_{period.since}_{period.until}.{kind}"
+        slugs = [e.state.slug for e in entries]
+        self.visit.reader.note(f"export.{kind}", slugs, file=name, rows=len(entries))
+        return name, body
 
     def changed_at(self, client_ids: frozenset[int]) -> dict[int, tuple[str, ...]]:
         """For each client, what tells one state of its data from the next."""

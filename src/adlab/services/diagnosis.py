@@ -72,7 +72,7 @@ def check_database(url: str) -> list[Finding]:
     """The database at an owner's URL: server, extension, schema, hardening."""
     from sqlalchemy import text
 
-    from adlab.storage import timescale
+    from adlab.storage import query_log, timescale
     from adlab.storage.engine import READER_ROLE, connect_engine, transaction
     from adlab.storage.hardening import findings
     from adlab.storage.migrate import current_version, newest_version
@@ -104,6 +104,13 @@ def check_database(url: str) -> list[Finding]:
                 text("SELECT 1 FROM pg_roles WHERE rolname = :r"), {"r": READER_ROLE}
             ):
                 found = findings(connection)
+                counted = schema == wanted and query_log.is_on(connection)
+                out.append(
+                    Finding("notebooks' SQL", True, "every statement is counted for the audit log")
+                    if counted
+                    else Finding("notebooks' SQL", None, "not recorded in the audit log",
+                                 query_log.REMEDY)
+                )  # fmt: skip
                 out.append(
                     Finding("isolation", True, "nothing but schema api is open to people")
                     if not found

@@ -45,7 +45,7 @@ def load_reports(reader: Reader, client_ids: Sequence[int]) -> list[dict[str, An
 
 
 def load_report_file(reader: Reader, report_id: int) -> tuple[str, bytes]:
-    """File name and PDF of a published report.
+    """File name and PDF of a published report; that it was taken is written down.
 
     Raises:
         UnknownObjectError: If there is none that this reader may see; both read the same.
@@ -56,6 +56,7 @@ def load_report_file(reader: Reader, report_id: int) -> tuple[str, bytes]:
             f"There is no report {report_id} that you may see.",
             "Look again in the list of reports.",
         )
+    reader.note("report.view", [rows[0]["slug"]], report_id=report_id)
     return rows[0]["file_name"], bytes(rows[0]["pdf"])
 
 

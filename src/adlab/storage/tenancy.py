@@ -59,6 +59,9 @@ class Reader:
         TenantError: If `viewer` is not a viewer role.
     """
 
+    # Whether this is one person's own connection, such as a notebook's.
+    is_of_one_person = False
+
     def __init__(self, engine: Engine, viewer: str | None = None) -> None:
         if viewer is not None and not _ROLE.match(viewer):
             raise TenantError(f"{viewer!r} is not a viewer's role.", "Log in again.")
@@ -166,6 +169,8 @@ class LoginReader(Reader):
     Args:
         url: The person's database URL.
     """
+
+    is_of_one_person = True
 
     def __init__(self, url: str) -> None:
         super().__init__(connect_engine(url, pool_size=2, application="adlab notebook"))

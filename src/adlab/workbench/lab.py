@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -190,17 +190,24 @@ class Workbench:
             from adlab.workbench.breakdowns import load_broken_down, refuse_with_breakdowns
 
             refuse_with_breakdowns(currency, compare, attribution, as_of, with_settings)
-            return load_broken_down(
+            frame = load_broken_down(
                 self, client, breakdowns, level=level, last=last, since=since, until=until,
                 time_increment=time_increment, names=metrics, filters=filters,
                 include_today=include_today,
             )  # fmt: skip
-        return load_insights(
-            self, client, level=level, last=last, since=since, until=until,
-            time_increment=time_increment, names=metrics, compare=compare,
-            filters=filters, include_today=include_today, currency=currency, parents=parents,
-            as_of=as_of, attribution=attribution, with_settings=with_settings,
+        else:
+            frame = load_insights(
+                self, client, level=level, last=last, since=since, until=until,
+                time_increment=time_increment, names=metrics, compare=compare,
+                filters=filters, include_today=include_today, currency=currency, parents=parents,
+                as_of=as_of, attribution=attribution, with_settings=with_settings,
+            )  # fmt: skip
+        self._note(
+            "notebook.query", self.chosen(client), level=level, metrics=list(metrics),
+            rows=len(frame), breakdowns=list(breakdowns), since=frame.attrs.get("since"),
+            until=frame.attrs.get("until"),
         )  # fmt: skip
+        return frame
 
     def reconcile(
         self,
@@ -373,7 +380,16 @@ class Workbench:
         """
         from adlab.workbench.files import export
 
-        return export(frame, path)
+        written = export(frame, path)
+        known = self._infos()
+        slugs = [s for s in frame.attrs.get("clients") or () if s in known]
+        self._note("export.file", map(self.client, slugs), file=written.name, rows=len(frame))
+        return written
+
+    def _note(self, action: str, clients: Iterable[Client], **details: Any) -> None:
+        """Write down what was read in the person's name; boards write down their own."""
+        if self._reader.is_of_one_person:
+            self._reader.note(action, [c.slug for c in clients], **details)
 
     def close(self) -> None:
         """Close the connection to the store."""
