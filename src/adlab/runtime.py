@@ -212,7 +212,7 @@ class Runtime:
         from adlab.services.changes_desk import WriteParts
 
         parts = self.ingest
-        return WriteParts(parts.engine, parts.open_client, parts.tell)
+        return WriteParts(parts.engine, parts.open_client, parts.tell, self.vault)
 
     @property
     def verify_tokens(self) -> tuple[str, ...]:

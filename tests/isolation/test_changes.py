@@ -32,7 +32,7 @@ def test_each_sees_their_own_and_never_a_payload(any_engine: Engine) -> None:
             conversions.insert(
                 c, client_id=client.client_id, dataset_id=account, test_code=None, now=MOMENT,
                 events=[{"event_name": slug, "event_id": "1", "event_time": MOMENT,
-                         "expires_at": MOMENT, "payload": {"user_data": {"em": [slug]}}}],
+                         "expires_at": MOMENT, "payload_sealed": slug.encode().hex()}],
             )  # fmt: skip
             access.store_person(c, f"p-{slug}", Role.ANALYST)
             access.grant(c, f"p-{slug}", slug, Role.ANALYST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -12,15 +13,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from tests.conftest import TOKEN, Simulator
 from tests.services.test_ingest import MOMENT, VAULT, Agency
 
-from adlab.core.errors import ConflictError, TokenExpiredError, UnknownObjectError
+from adlab.core.errors import ConflictError, SettingsError, TokenExpiredError, UnknownObjectError
 from adlab.meta.client import GraphClient, Retry
 from adlab.services.changes import WriteParts
-from adlab.services.conversions import Accepted, accept, status
+from adlab.services.conversions import Accepted, accept, seal_waiting, status
 from adlab.services.conversions_send import SentReport, send_due
+from adlab.storage.engine import transaction
 
 Row = dict[str, Any]
 AT = int(MOMENT.timestamp())
@@ -57,7 +59,7 @@ class Outbox:
 
         return WriteParts(
             self.agency.engine, open_client, lambda c, e: self.agency.told.append((c, e)),
-            now=lambda: self.at,
+            VAULT, now=lambda: self.at,
         )  # fmt: skip
 
     def accept(self, *events: Any, **options: Any) -> Accepted:
@@ -105,6 +107,45 @@ def test_good_events_reach_meta_once_and_are_erased(outbox: Outbox) -> None:
     assert rows == [("sent", None, True, 1)] * 2
     assert outbox.send() == SentReport()
     assert outbox.agency.told[-1][1]["kind"] == "conversions"
+
+
+def test_what_waits_is_sealed_for_its_client(outbox: Outbox) -> None:
+    outbox.accept(event(1))
+    ((plain, sealed, client),) = outbox.agency.rows(
+        "SELECT payload, payload_sealed, client_id FROM app.conversion_event"
+    )
+    assert plain is None
+    hashed = json.loads(VAULT.open(sealed, client))["user_data"]["em"][0]
+    assert hashed.encode() not in bytes(sealed)
+    with pytest.raises(SettingsError):
+        VAULT.open(sealed, client + 1)
+
+
+def test_what_an_older_release_left_in_the_clear_is_sealed_and_sent(outbox: Outbox) -> None:
+    outbox.accept(event(1), event(2))
+    for number, sealed, client in outbox.agency.rows(
+        "SELECT conversion_id, payload_sealed, client_id FROM app.conversion_event"
+    ):
+        with transaction(outbox.agency.engine) as c:
+            c.execute(
+                text("UPDATE app.conversion_event SET payload = :p, payload_sealed = NULL"
+                     " WHERE conversion_id = :n"),
+                {"p": VAULT.open(sealed, client), "n": number},
+            )  # fmt: skip
+    assert seal_waiting(outbox.parts) == 2
+    assert seal_waiting(outbox.parts) == 0
+    assert outbox.agency.rows("SELECT count(payload), count(payload_sealed)"
+                              " FROM app.conversion_event") == [(0, 2)]  # fmt: skip
+    assert outbox.send().sent == 2
+
+
+def test_without_its_clients_key_an_event_waits_and_says_so(outbox: Outbox) -> None:
+    outbox.accept(event(1))
+    with transaction(outbox.agency.engine) as c:
+        c.execute(text("UPDATE app.conversion_event SET payload_sealed = 'nonsense'"))
+    report = outbox.send()
+    assert (report.sent, report.later, report.calls) == (0, 1, 0)
+    assert outbox.states() == {"queued": 1}
 
 
 def test_an_event_that_was_handed_in_before_is_not_sent_again(outbox: Outbox) -> None:
@@ -312,7 +353,7 @@ class Killing(httpx.HTTPTransport):
 def open_client(sealed, client_id):
     return GraphClient(url, "v26.0", vault.open(sealed, client_id), transport=Killing())
 
-print(send_due(WriteParts(owner_engine(database), open_client, lambda c, e: None,
+print(send_due(WriteParts(owner_engine(database), open_client, lambda c, e: None, vault,
                now=lambda: datetime.fromisoformat("2026-11-21T10:00:00+00:00"))).sent)
 """
 

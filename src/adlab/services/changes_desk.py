@@ -33,6 +33,7 @@ from adlab.meta.client import GraphClient
 from adlab.storage import changes as store
 from adlab.storage import connections
 from adlab.storage.engine import transaction
+from adlab.vault import Vault
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class WriteParts:
         engine: The owner's engine.
         open_client: Makes a signed client for a sealed token of a tenant.
         tell: Tells open pages that something of a tenant changed; never raises.
+        vault: Seals what is personal in conversion events; nothing else needs it.
         now: Current aware time.
         sleep: Waits; tests hand in a fake.
         looks: Seconds before each look for something whose answer was lost.
@@ -59,6 +61,7 @@ class WriteParts:
     engine: Engine
     open_client: Callable[[bytes, int], GraphClient]
     tell: Callable[[int, dict[str, Any]], object]
+    vault: Vault | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], None] = time.sleep
     looks: tuple[float, ...] = (2.0, 5.0, 15.0)

@@ -1,4 +1,4 @@
-"""Take conversion events in: check each, hash what is personal, and queue what is good.
+"""Take conversion events in: check each, hash what is personal, seal it, and queue what is good.
 
 An event that is bad is told with its reasons and never holds up the others. What is queued is safe
 in the store before the caller hears of it; `services.conversions_send` brings it to Meta.
@@ -6,18 +6,20 @@ in the store before the caller hears of it; `services.conversions_send` brings i
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adlab.core.errors import ConflictError, TokenExpiredError
+from adlab.core.errors import ConflictError, SettingsError, TokenExpiredError
 from adlab.meta.conversions import Event, Problem, build
 from adlab.services.changes_desk import WriteParts
 from adlab.storage import audit
 from adlab.storage import conversions as store
 from adlab.storage.clients import load_client
 from adlab.storage.engine import transaction
+from adlab.vault import Vault
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ def accept(
         UnknownObjectError: If there is no such client.
         ConflictError: If the dataset is known to be another client's.
         TokenExpiredError: If no connection of the client works.
+        SettingsError: If the client's key, which seals the events, is not to be found.
         ValueError: If the dataset or the test code is none.
     """
     dataset_id = parse_dataset_id(dataset)
@@ -103,13 +106,14 @@ def accept(
     if dry_run:
         once = {(e.event_name, e.event_id) for e in good}
         return Accepted(len(once), len(good) - len(once), tuple(bad), test_code)
+    sealed = seal_payloads(parts, client_id, [e.payload for e in good])
     queued = 0
     with transaction(parts.engine) as c:
         for start in range(0, len(good), _AT_ONCE):
             rows = [
                 {"event_name": e.event_name, "event_id": e.event_id, "event_time": e.event_time,
-                 "expires_at": e.expires_at, "payload": e.payload}
-                for e in good[start : start + _AT_ONCE]
+                 "expires_at": e.expires_at, "payload_sealed": shut.hex()}
+                for e, shut in list(zip(good, sealed, strict=True))[start : start + _AT_ONCE]
             ]  # fmt: skip
             queued += len(
                 store.insert(c, client_id=client_id, dataset_id=dataset_id, test_code=test_code,
@@ -125,6 +129,47 @@ def accept(
         )  # fmt: skip
     parts.tell(client_id, {"kind": "conversions", "queued": queued})
     return Accepted(queued, len(good) - queued, tuple(bad), test_code)
+
+
+def seal_payloads(
+    parts: WriteParts, client_id: int, payloads: Sequence[Mapping[str, Any]]
+) -> list[bytes]:
+    """Events sealed with their client's key, in the order given.
+
+    Raises:
+        SettingsError: If that key is not to be found.
+    """
+    return _vault(parts).seal_all([json.dumps(p) for p in payloads], client_id)
+
+
+def open_payload(parts: WriteParts, sealed: bytes, client_id: int) -> dict[str, Any]:
+    """An event as it is sent.
+
+    Raises:
+        SettingsError: If its client's key is not to be found.
+    """
+    found: dict[str, Any] = json.loads(_vault(parts).open(sealed, client_id))
+    return found
+
+
+def seal_waiting(parts: WriteParts) -> int:
+    """Seal what releases before sealing left waiting in the clear; how many events that was."""
+    done = 0
+    while True:
+        with transaction(parts.engine) as c:
+            rows = store.load_plain(c)
+            for row in rows:
+                (shut,) = seal_payloads(parts, row["client_id"], [row["payload"]])
+                store.store_sealed(c, row["conversion_id"], shut)
+        if not rows:
+            return done
+        done += len(rows)
+
+
+def _vault(parts: WriteParts) -> Vault:
+    if parts.vault is None:
+        raise SettingsError("Conversion events need the vault.", "Run it where adlab is set up.")
+    return parts.vault
 
 
 def _check_dataset(accounts: list[dict[str, Any]], dataset_id: int, client: str) -> None:

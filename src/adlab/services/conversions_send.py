@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,7 +32,7 @@ from adlab.core.quota import Caller
 from adlab.meta.client import GraphClient
 from adlab.meta.conversions import DEDUPE, MOST_EVENTS, post
 from adlab.services.changes_desk import WriteParts
-from adlab.services.conversions import parse_dataset_id
+from adlab.services.conversions import open_payload, parse_dataset_id
 from adlab.storage import connections
 from adlab.storage import conversions as store
 from adlab.storage.clients import load_client
@@ -155,6 +155,7 @@ def _send_batch(
     try:
         account = _account(parts, first)
         graph = parts.open_client(account["token_sealed"], first.client_id)
+        events = [_opened(parts, e) for e in events]
     except (DatabaseUnavailableError, DiskFullError):
         raise
     except AdlabError as error:
@@ -170,6 +171,13 @@ def _send_batch(
     finally:
         report.calls += graph.calls
         graph.close()
+
+
+def _opened(parts: WriteParts, event: Claimed) -> Claimed:
+    # Reason: events from before sealing wait in the clear until the nightly job or their posting.
+    if event.payload_sealed is None:
+        return event
+    return replace(event, payload=open_payload(parts, event.payload_sealed, event.client_id))
 
 
 def _account(parts: WriteParts, event: Claimed) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from adlab.storage.statements import statement
 
 @dataclass(frozen=True)
 class Claimed:
-    """An event that is this sender's to post."""
+    """An event that is this sender's to post; its payload is sealed for its client, or open."""
 
     conversion_id: int
     client_id: int
@@ -23,6 +23,7 @@ class Claimed:
     test_event_code: str | None
     payload: dict[str, Any]
     attempts: int
+    payload_sealed: bytes | None = None
 
 
 def load_accounts(connection: Connection, client_id: int, dataset_id: int) -> list[dict[str, Any]]:
@@ -168,3 +169,16 @@ def load_status(connection: Connection, client_id: int | None = None) -> list[di
     """Counts a client, dataset, event name and state."""
     rows = connection.execute(statement("conversion_status"), {"client_id": client_id})
     return [dict(r) for r in rows.mappings()]
+
+
+def load_plain(connection: Connection) -> list[dict[str, Any]]:
+    """Some events that wait with an open payload, locked: conversion_id, client_id, payload."""
+    return [dict(r) for r in connection.execute(statement("conversion_plain")).mappings()]
+
+
+def store_sealed(connection: Connection, conversion_id: int, payload_sealed: bytes) -> None:
+    """Put a sealed payload in the place of an open one."""
+    connection.execute(
+        statement("conversion_seal"),
+        {"conversion_id": conversion_id, "payload_sealed": payload_sealed},
+    )

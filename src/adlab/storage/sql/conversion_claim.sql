@@ -17,4 +17,5 @@ picked AS (
 UPDATE app.conversion_event e SET lease = CAST(:lease AS uuid), lease_until = :lease_until,
   attempts = attempts + 1
 FROM picked p WHERE e.conversion_id = p.conversion_id
-RETURNING e.conversion_id, e.client_id, e.dataset_id, e.test_event_code, e.payload, e.attempts
+RETURNING e.conversion_id, e.client_id, e.dataset_id, e.test_event_code,
+  coalesce(e.payload, '{}') AS payload, e.attempts, e.payload_sealed

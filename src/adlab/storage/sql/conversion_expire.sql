@@ -8,7 +8,7 @@ WITH gone AS (
                                                       'Too old to be sent.')
                  ELSE coalesce('No clear answer in time. Last: ' || error,
                                'No clear answer in time.') END,
-    payload = NULL, lease = NULL, lease_until = NULL, settled_at = :now
+    payload = NULL, payload_sealed = NULL, lease = NULL, lease_until = NULL, settled_at = :now
   WHERE state = 'queued' AND (lease_until IS NULL OR lease_until <= :now)
     AND (expires_at <= CAST(:now AS timestamptz) + CAST(:margin AS interval)
          OR posted_at <= :forget_before)
