@@ -4,8 +4,7 @@ Assignments only; logic lives in `adlab.hub`. Started by `adlab hub` (or `adlab 
 starts the proxy, the boards and the web endpoints around it.
 """
 
-from adlab.hub import doors, plan, roles, services, spawning
-from adlab.hub.authenticator import AdlabAuthenticator
+from adlab.hub import doors, entry, homes, plan, roles, services, spawners, spawning
 from adlab.hub.look import template_paths, template_values
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
@@ -13,7 +12,7 @@ here = plan.read_plan()
 
 # --- addresses --------------------------------------------------------------------------------
 c.JupyterHub.bind_url = here.bind_url
-c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{here.hub_port}"
+c.JupyterHub.update(spawners.hub_options(here))
 # Reason: the proxy is started beside the hub, so that boards stay reachable when the hub is not.
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = here.proxy_api_url
@@ -30,12 +29,16 @@ c.JupyterHub.cleanup_servers = True
 c.JupyterHub.shutdown_on_logout = False
 
 # --- people -----------------------------------------------------------------------------------
-c.JupyterHub.authenticator_class = AdlabAuthenticator
+c.JupyterHub.authenticator_class = entry.authenticator_class(here)
+c.Authenticator.update(entry.authenticator_options(here))
+c.JupyterHub.trusted_downstream_ips = entry.trusted_proxies(here)
 # Reason: everyone the store knows may log in; the authenticator asks nobody else.
 c.Authenticator.allow_all = True
 c.Authenticator.manage_groups = True
 # Reason: a person who is disabled, or whose role changed, is noticed within a minute.
 c.Authenticator.auth_refresh_age = 60
+# Reason: otherwise tokens of a person who is gone work on, until their next page.
+c.Authenticator.auth_refresh_strict = True
 c.Authenticator.refresh_pre_spawn = True
 c.JupyterHub.load_roles = roles.load_roles()
 c.JupyterHub.services = services.services(here)
@@ -44,14 +47,14 @@ c.JupyterHub.default_url = doors.landing
 c.JupyterHub.redirect_to_server = False
 
 # --- servers ----------------------------------------------------------------------------------
-c.JupyterHub.spawner_class = spawning.AdlabSpawner
-c.JupyterHub.allow_named_servers = False
+c.JupyterHub.spawner_class = spawners.spawner_class(here.servers)
+c.Spawner.update(spawners.spawner_options(here))
+# One a client, which sees that client alone; how many run side by side `pre_spawn` decides.
+c.JupyterHub.allow_named_servers = True
 c.JupyterHub.concurrent_spawn_limit = 10
 c.Spawner.cmd = spawning.command()
 c.Spawner.args = spawning.arguments()
-c.SimpleLocalProcessSpawner.home_dir_template = spawning.folder_of_people()
-c.Spawner.notebook_dir = spawning.folder_of_people()
-c.Spawner.default_url = f"/lab/tree/{spawning.FIRST_PAGE}"
+c.Spawner.default_url = f"/lab/tree/{homes.FIRST_PAGE}"
 c.Spawner.pre_spawn_hook = spawning.pre_spawn
 c.Spawner.post_stop_hook = spawning.post_stop
 # Reason: the hub's own variables hold the owner's secrets; a server gets these and no others.

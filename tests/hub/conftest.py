@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -88,38 +90,52 @@ def people(engine: Engine) -> None:
             passwords.set_password(connection, name, PASSWORD)
 
 
-@pytest.fixture(scope="module")
-def running(
-    plain_server: str, redis_url: str | None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Running]:
-    """The house, tended."""
-    from datetime import UTC, datetime
+@contextmanager
+def opened(server: str, redis_url: str | None, home: Path, **hub: Any) -> Iterator[Running]:
+    """A house on a seeded database of its own, tended.
 
-    url = create_database(plain_server)
+    Args:
+        server: Superuser URL of a database server.
+        redis_url: Where live events travel, or None.
+        home: adlab's home.
+        hub: Settings of the hub; one shared system user unless they say otherwise.
+    """
+    url = create_database(server)
     migrate(url)
     engine = owner_engine(url)
     fill(engine, datetime.now(UTC).date(), campaigns=12, days=40)
     people(engine)
-    port = free_port()
+    wanted = {"proxy": "python", "spawner": "local", "trust_everybody": True, **hub}
     settings = Settings(
-        home=tmp_path_factory.mktemp("house"), secret_key=KEY, database=DatabaseSettings(url=url),
-        redis=RedisSettings(url=redis_url), hub=HubSettings(proxy="python"),
+        home=home, secret_key=KEY, database=DatabaseSettings(url=url),
+        redis=RedisSettings(url=redis_url), hub=HubSettings(**wanted),
         meta=MetaSettings(app_secret=SecretStr(APP_SECRET)),
     )  # fmt: skip
     stop = threading.Event()
-    with Supervisor() as parts:
-        house = plan_house(Runtime(settings), port=port)
-        open_house(parts, house, {})
-        found = Running(house, parts, engine)
-        tender = threading.Thread(
-            target=Tender(parts, found.said.append).watch, args=(stop,), daemon=True
-        )
-        tender.start()
+    try:
+        with Supervisor() as parts:
+            house = plan_house(Runtime(settings), port=free_port())
+            open_house(parts, house, {})
+            found = Running(house, parts, engine)
+            tender = threading.Thread(
+                target=Tender(parts, found.said.append).watch, args=(stop,), daemon=True
+            )
+            tender.start()
+            yield found
+            stop.set()
+            tender.join()
+    finally:
+        engine.dispose()
+        drop_database(server, url)
+
+
+@pytest.fixture(scope="module")
+def running(
+    plain_server: str, redis_url: str | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """The house, with one system user for everybody."""
+    with opened(plain_server, redis_url, tmp_path_factory.mktemp("house")) as found:
         yield found
-        stop.set()
-        tender.join()
-    engine.dispose()
-    drop_database(plain_server, url)
 
 
 @pytest.fixture(autouse=True)

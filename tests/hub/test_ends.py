@@ -47,7 +47,8 @@ def database(plain_server: str) -> Iterator[str]:
 def environment(home: Path, database: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("ADLAB_")}
     return {**kept, "ADLAB_HOME": str(home), "ADLAB_DATABASE__URL": database,
-            "ADLAB_SECRET_KEY": KEY, "ADLAB_HUB__PROXY": "python"}  # fmt: skip
+            "ADLAB_SECRET_KEY": KEY, "ADLAB_HUB__PROXY": "python",
+            "ADLAB_HUB__SPAWNER": "local", "ADLAB_HUB__TRUST_EVERYBODY": "1"}  # fmt: skip
 
 
 @contextmanager

@@ -13,10 +13,11 @@ import pytest
 from adlab.core.errors import SettingsError
 from adlab.core.roles import ROLES, Right, Role, has_right
 from adlab.hub.authenticator import model_of
+from adlab.hub.homes import find_notebooks
 from adlab.hub.plan import Plan, read_plan
 from adlab.hub.roles import load_roles, may_log_in
 from adlab.hub.services import service_environment, services
-from adlab.hub.spawning import copy_notebooks, find_notebooks
+from adlab.hub.settling import copy_notebooks
 from adlab.local import Supervisor, free_port
 from adlab.local.proxies import ProxyProgram, find_proxy, smoke_test
 from adlab.local.tending import GIVE_UP_AFTER, Tender

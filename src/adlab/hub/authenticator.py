@@ -14,13 +14,16 @@ from tornado.web import HTTPError
 from adlab.core.errors import AdlabError
 from adlab.hub.plan import read_plan
 from adlab.hub.roles import may_log_in
-from adlab.storage import passwords
+from adlab.hub.throttle import Throttle
+from adlab.storage import audit, passwords
 from adlab.storage.access import hash_token
 from adlab.storage.engine import owner_engine, transaction
 from adlab.storage.passwords import Known, LockedError
 from adlab.storage.statements import statement
 
 T = TypeVar("T")
+# Reason: people type passwords into the field of names; what nobody is called is not kept.
+UNKNOWN = "somebody unknown"
 
 
 @cache
@@ -60,25 +63,19 @@ def model_of(known: Known) -> dict[str, Any] | None:
     }
 
 
-class AdlabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub is not followed
-    """Asks the store. Everyone it knows may log in; what they may do there their role says."""
+def address_of(handler: Any) -> str:
+    """Where a request comes from, as far as the proxy can tell."""
+    return str(handler.request.remote_ip)
 
-    async def authenticate(self, handler: Any, data: dict[str, Any]) -> dict[str, Any] | None:
-        """Check a login form, a link or an invitation just accepted.
 
-        Raises:
-            HTTPError: 403 with the reason when a name is locked, 503 without a store.
-        """
-        # Reason: form fields are text, so nobody can post somebody "proved".
-        proved = data.get("proved")
-        if isinstance(proved, Known):
-            return model_of(proved)
-        who, password = str(data.get("username", "")), str(data.get("password", ""))
-        try:
-            known = await in_store(lambda c: passwords.check_password(c, who, password))
-        except LockedError as error:
-            raise HTTPError(403, f"{error.message} {error.remedy}") from None
-        return model_of(known) if known is not None else None
+async def note_login(action: str, actor: str, handler: Any, by: str) -> None:
+    """Write a login, or an attempt, into the audit log."""
+    address = address_of(handler)
+    await in_store(lambda c: audit.record(c, action, actor=actor, by=by, address=address))
+
+
+class FromStore:
+    """What every authenticator of ours does: the store says who people are, again and again."""
 
     async def refresh_user(self, user: Any, handler: Any = None, **_: Any) -> dict[str, Any] | bool:
         """Look again whether the store still knows somebody, and as what."""
@@ -87,7 +84,60 @@ class AdlabAuthenticator(Authenticator):  # type: ignore[misc]  # jupyterhub is 
         return False if model is None else model
 
     def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
-        """Addresses below `/hub/`: the login form, one-time links, invitations."""
+        """Addresses below `/hub/`; also where the hub shows itself, so the sweep begins here."""
+        from adlab.hub.sweeping import begin_sweeping
+
+        begin_sweeping(app, read_plan().servers)
+        found: list[tuple[str, Any]] = super().get_handlers(app)  # type: ignore[misc]
+        return found
+
+
+class AdlabAuthenticator(FromStore, Authenticator):  # type: ignore[misc]
+    """Asks the store. Everyone it knows may log in; what they may do there their role says."""
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._throttle = Throttle()
+
+    async def authenticate(self, handler: Any, data: dict[str, Any]) -> dict[str, Any] | None:
+        """Check a login form, a link or an invitation just accepted.
+
+        Raises:
+            HTTPError: 403 with the reason when a name is locked, 429 when an address was wrong too
+                often, 503 without a store.
+        """
+        # Reason: form fields are text, so nobody can post somebody "proved".
+        proved = data.get("proved")
+        if isinstance(proved, Known):
+            await note_login("login.ok", proved.name, handler, "link")
+            return model_of(proved)
+        who, password = str(data.get("username", "")), str(data.get("password", ""))
+        seconds = self._throttle.take(address_of(handler))
+        if seconds:
+            error = HTTPError(429, f"Too many attempts from here. Try again in {seconds} seconds.")
+            error.headers = {"Retry-After": str(seconds)}
+            raise error
+        try:
+            known = await in_store(lambda c: passwords.check_password(c, who, password))
+        except LockedError as error:
+            await note_login("login.locked", await self._name_of(who), handler, "password")
+            raise HTTPError(403, f"{error.message} {error.remedy}") from None
+        if known is None:
+            await note_login("login.fail", await self._name_of(who), handler, "password")
+            return None
+        self._throttle.give_back(address_of(handler))
+        await note_login("login.ok", known.name, handler, "password")
+        return model_of(known)
+
+    async def _name_of(self, who: str) -> str:
+        """The person of a name that was typed; withheld when there is none."""
+        row = await in_store(
+            lambda c: c.execute(statement("password_of"), {"who": who.strip()}).mappings().first()
+        )
+        return UNKNOWN if row is None else str(row["name"])
+
+    def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
+        """The login form, one-time links, invitations."""
         from adlab.hub.doors import Link, Welcome
 
         return [*super().get_handlers(app), (r"/link/([^/]+)", Link),

@@ -11,11 +11,15 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adlab.core.errors import SettingsError
+from adlab.hub.accounts import Accounts, load_key
+from adlab.hub.choice import choose_servers
+from adlab.hub.entry import choose_provider
+from adlab.hub.homes import publish_gallery
 from adlab.hub.plan import Plan
 from adlab.hub.services import service_environment
 from adlab.local import Supervisor, free_port
@@ -84,18 +88,28 @@ def plan_house(
             "JupyterHub runs on Linux and macOS only.", "Use `adlab demo --no-hub` here."
         )
     settings = runtime.settings
+    servers = choose_servers(
+        settings.hub, runtime.home, demo=demo,
+        loopback_store=_is_near(runtime.engine.url.host),
+    )  # fmt: skip
+    provider = choose_provider(settings.hub)
     host = settings.web.host
     address = settings.web.public_url or f"http://{host}:{port}"
     boards, web, hub, api = (free_port() for _ in range(4))
     folder = runtime.home / "hub"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     session_key = runtime.vault.derive_all("web session")
+    if servers.people:
+        Accounts(Path(servers.people), load_key(folder)).prepare()
+    gallery = publish_gallery(Path(servers.people or folder) / "gallery")
     plan = Plan(
         bind_url=f"http://{host}:{port}/", public_url=address, hub_port=hub,
         proxy_api_url=f"http://127.0.0.1:{api}", proxy_token=secrets.token_hex(32),
         boards_url=f"http://127.0.0.1:{boards}", boards_token=secrets.token_hex(32),
         web_url=f"http://127.0.0.1:{web}", web_token=secrets.token_hex(32),
         folder=str(folder), database_url=runtime.database_url, session_key=session_key, demo=demo,
+        servers=replace(servers, gallery=gallery), provider=provider,
+        proxied=bool(settings.web.public_url),
     )  # fmt: skip
     with transaction(runtime.engine) as connection:
         login, password = create_boards_login(connection)
@@ -199,6 +213,10 @@ def find_config() -> Path:
         if (place / "jupyterhub_config.py").is_file():
             return place / "jupyterhub_config.py"
     raise SettingsError("jupyterhub_config.py is missing.", "Install adlab again.")
+
+
+def _is_near(host: str | None) -> bool:
+    return host in (None, "", "localhost", "127.0.0.1", "::1") or str(host).startswith("/")
 
 
 def _module(name: str, *arguments: str) -> list[str]:
