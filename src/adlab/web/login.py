@@ -121,7 +121,7 @@ class HubLogin:
     """
 
     def __init__(self, identity: HubIdentity, viewers: Viewers) -> None:
-        self._identity, self._viewers = identity, viewers
+        self.identity, self._viewers = identity, viewers
 
     def who(self, request: Request) -> tuple[Session, Viewer] | None:
         """The person of the hub's token.
@@ -131,8 +131,8 @@ class HubLogin:
                 hub again would only bring them back.
             HubUnavailableError: If the hub is silent.
         """
-        key = self._identity.read(request.cookies)
-        username = self._identity.username(key) if key is not None else None
+        key = self.identity.read(request.cookies)
+        username = self.identity.username(key) if key is not None else None
         if key is None or username is None:
             return None
         viewer = self._viewers.find_named(username)
@@ -145,9 +145,9 @@ class HubLogin:
         wanted = request.url.path if request.method == "GET" else "/"
         if request.url.query:
             wanted += f"?{request.url.query}"
-        address, state = self._identity.begin(wanted)
+        address, state = self.identity.begin(wanted)
         answer = RedirectResponse(address, 303)
-        answer.set_cookie(self._identity.state_cookie, state, max_age=600, **self._flags(request))
+        answer.set_cookie(self.identity.state_cookie, state, max_age=600, **self._flags(request))
         return answer
 
     def renew(self, request: Request, answer: Response, session: Session) -> None:
@@ -155,7 +155,7 @@ class HubLogin:
 
     def _flags(self, request: Request) -> dict[str, Any]:
         flags: dict[str, Any] = cookie_flags(is_https(request))
-        return flags | {"path": self._identity.cookie_path}
+        return flags | {"path": self.identity.cookie_path}
 
     def add_routes(self, app: FastAPI) -> None:
         """`/oauth_callback`, and a way to the hub's login and logout."""
@@ -165,26 +165,26 @@ class HubLogin:
             if not code:
                 raise HTTPException(403, "The hub did not let you in. Ask an admin for access.")
             try:
-                sealed, target = self._identity.finish(code, state, request.cookies)
+                sealed, target = self.identity.finish(code, state, request.cookies)
             except HubUnavailableError:
                 raise
             except AccessDeniedError as error:
                 raise HTTPException(403, f"{error.message} {error.remedy}") from None
             answer = RedirectResponse(target, 303)
             answer.set_cookie(
-                self._identity.cookie, sealed, max_age=ABSOLUTE_SECONDS, **self._flags(request)
+                self.identity.cookie, sealed, max_age=ABSOLUTE_SECONDS, **self._flags(request)
             )
-            answer.delete_cookie(self._identity.state_cookie, path=self._identity.cookie_path)
+            answer.delete_cookie(self.identity.state_cookie, path=self.identity.cookie_path)
             return answer
 
         @app.get("/login")
         def login(request: Request) -> Response:
             if self.who(request) is not None:
                 return RedirectResponse(places().home, 303)
-            address, state = self._identity.begin(places().home)
+            address, state = self.identity.begin(places().home)
             answer = RedirectResponse(address, 303)
             answer.set_cookie(
-                self._identity.state_cookie, state, max_age=600, **self._flags(request)
+                self.identity.state_cookie, state, max_age=600, **self._flags(request)
             )
             return answer
 
