@@ -12,9 +12,12 @@ from adlab.jobs.tasks import TaskParts, TurnFailedError
 from adlab.services import audit, inbox
 from adlab.services.changes_recover import apply_waiting, recover
 from adlab.services.connections import ConnectionParts, upkeep
+from adlab.services.conversions import seal_waiting
 from adlab.services.conversions_send import send_due
 from adlab.services.deletion import perform_deletions
 from adlab.services.inbox_subscriptions import reconcile
+from adlab.services.keys import reseal
+from adlab.services.privacy_retention import apply_retention
 
 if TYPE_CHECKING:
     from adlab.runtime import Runtime
@@ -74,7 +77,12 @@ def _agency(runtime: Runtime) -> dict[str, Callable[[datetime], int]]:
     def keep_audit(now: datetime) -> int:
         return audit.keep(runtime.engine, runtime.vault)
 
+    def keep_no_longer(now: datetime) -> int:
+        moved = reseal(runtime.engine, runtime.vault) + seal_waiting(runtime.writes)
+        return moved + sum(c.rows for c in apply_retention(runtime.engine, now))
+
     return {
+        "retention": keep_no_longer,
         "audit": keep_audit,
         "inbox": follow_webhooks,
         "subscriptions": keep_subscriptions,

@@ -22,6 +22,7 @@ from adlab.storage import jobs, objects, quota
 from adlab.storage.clients import load_client
 from adlab.storage.engine import transaction
 from adlab.storage.jobs import Backfill, Done, Turn
+from adlab.storage.retention import load_retention
 
 LEVELS = ("account", "campaign", "adset", "ad")
 STEP_DAYS = 30
@@ -104,13 +105,19 @@ def plan(
                 continue
             rows = objects.load_daily_rows(connection, row.account_id)
             tier: Tier = "full" if quota.is_full_tier(connection, row.account_id) else "limited"
+            kept = load_retention(connection, row.client_id)
             sizes = Wanted(
                 campaigns=rows.get(Level.CAMPAIGN, 1), ad_sets=rows.get(Level.AD_SET, 1),
-                ads=rows.get(Level.AD, 1), backfill_months=months, page_size=page_size,
+                ads=rows.get(Level.AD, 1), backfill_months=min(months, kept.months),
+                page_size=page_size,
             )  # fmt: skip
             today = today_in(row.timezone, now)
-            # Reason: a day inside 37 months, because the account's day may be ahead of Meta's.
-            since = months_back(today, months) + timedelta(days=1)
+            # Reason: a day inside 37 months, because the account's day may be ahead of Meta's; and
+            # what the client's retention removes is not loaded.
+            since = max(
+                months_back(today, months) + timedelta(days=1),
+                kept.first_day(today),
+            )
             found.append(
                 Planned(row.account_id, row.client_id, row.slug, DateRange(since, today), tier,
                         forecast(sizes, tier))

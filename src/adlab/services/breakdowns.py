@@ -36,6 +36,7 @@ from adlab.services.ingest import IngestParts, SliceDone, SyncReport
 from adlab.storage import breakdowns as store
 from adlab.storage import objects
 from adlab.storage.engine import transaction
+from adlab.storage.retention import load_retention
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +167,7 @@ def _plan(
     level = request.level or kind.level
     with transaction(parts.engine) as connection:
         covered = store.load_coverage(connection, work.account_id).get((kind.kind, int(level)))
+        kept = load_retention(connection, work.client_id)
         ninety = work.today - timedelta(days=FIRST_LOAD_DAYS)
         count = 1 if level is Level.ACCOUNT else (
             store.load_object_count(connection, work.account_id, level, ninety)
@@ -180,7 +182,8 @@ def _plan(
     if since > until:
         return
     _say_limits(work, kind, since, report)
-    period = DateRange(since, until).clamp(kind.earliest(work.today), work.today)
+    oldest = max(kind.earliest(work.today), kept.first_day(work.today))
+    period = DateRange(since, until).clamp(oldest, work.today)
     if period is None:
         return
     days = max(1, min(SLICE_DAYS, _SLICE_ROWS // (count * kind.values)))

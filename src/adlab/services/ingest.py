@@ -27,7 +27,7 @@ from adlab.core.errors import (
     TooMuchDataError,
     UnknownObjectError,
 )
-from adlab.core.periods import RESTATEMENT_DAYS, TOTALS_MONTHS, DateRange, months_back, today_in
+from adlab.core.periods import RESTATEMENT_DAYS, DateRange, today_in
 from adlab.meta.client import GraphClient
 from adlab.meta.insights import ASYNC_FROM_ROWS, InsightsReader
 from adlab.meta.objects import fetch_account, fetch_objects
@@ -42,6 +42,7 @@ from adlab.storage import connections, objects, sync_state
 from adlab.storage.clients import load_client
 from adlab.storage.engine import transaction
 from adlab.storage.insights import store_insights
+from adlab.storage.retention import load_retention
 from adlab.storage.versions import thin_versions
 
 log = logging.getLogger(__name__)
@@ -242,6 +243,7 @@ def _plan(parts: IngestParts, work: _AccountWork, request: SyncRequest) -> Itera
     with transaction(parts.engine) as connection:
         covered = sync_state.load_coverage(connection, work.account_id)
         work.daily_rows = objects.load_daily_rows(connection, work.account_id)
+        kept = load_retention(connection, work.client_id)
     for name in request.levels:
         level = Level.parse(name)
         until = min(request.until or work.today, work.today)
@@ -260,10 +262,9 @@ def _plan(parts: IngestParts, work: _AccountWork, request: SyncRequest) -> Itera
             if request.until and request.since > request.until:
                 raise ValueError(f"--since {request.since} is after --until {request.until}")
             continue
-        # Reason: one day inside 37 months, because the account's day may be ahead of Meta's.
-        period = DateRange(since, until).clamp(
-            months_back(work.today, TOTALS_MONTHS) + timedelta(days=1), work.today
-        )
+        # Reason: one day inside 37 months, because the account's day may be ahead of Meta's; and
+        # what the client's retention removes is not read again.
+        period = DateRange(since, until).clamp(kept.first_day(work.today), work.today)
         for part in cut(period, _rows_per_day(work, level)) if period else ():
             yield _Slice(work, level, part)
 

@@ -143,5 +143,6 @@ def agency_schedules() -> tuple[Schedule, ...]:
         # what came while it ran.
         Schedule("inbox", "inbox", "*", "*", "UTC", timedelta(minutes=1)),
         Schedule("subscriptions", "subscriptions", "5", "17", "UTC", DAY, 1),
+        Schedule("retention", "retention", "2", "23", "UTC", DAY, 1),
         Schedule("housekeeping", "housekeeping", "3", "41", "UTC", DAY, 1),
     )
