@@ -26,6 +26,7 @@ app = typer.Typer(
 def _register() -> None:
     from adlab.cli import (
         accounts,
+        audit,
         backfill,
         changes,
         clients,
@@ -42,6 +43,7 @@ def _register() -> None:
         report,
         servers,
         sync,
+        tokens,
         users,
         webhooks,
         worker,
@@ -52,6 +54,8 @@ def _register() -> None:
     app.add_typer(connections.app, name="connection")
     app.add_typer(keys.app, name="key")
     app.add_typer(users.app, name="user")
+    app.add_typer(tokens.app, name="token")
+    app.add_typer(audit.app, name="audit")
     app.add_typer(imports.app, name="import")
     app.add_typer(fx.app, name="fx")
     app.add_typer(epochs.app, name="epoch")

@@ -34,6 +34,7 @@ from adlab.vault import Vault
 log = logging.getLogger(__name__)
 
 ACTOR = "upkeep"
+CHECK_EVERY = timedelta(minutes=1)
 ASK_EVERY = timedelta(hours=1)
 # Reason: day 50 of 60.
 RENEW_BEFORE = timedelta(days=10)
@@ -105,6 +106,17 @@ def upkeep(parts: ConnectionParts, now: datetime) -> list[Upkept]:
         if row is not None:
             found.append(_look_after(parts, row, now))
     return found
+
+
+def check_now(parts: ConnectionParts, connection_id: int, now: datetime) -> Upkept | None:
+    """Look after one connection now, whether it is due or not; at most once a minute.
+
+    Returns:
+        What was found; None when it has no token, or was asked about within the last minute.
+    """
+    with transaction(parts.engine) as connection:
+        row = connections.claim(connection, connection_id, now - CHECK_EVERY, now)
+    return None if row is None else _look_after(parts, row, now)
 
 
 def _look_after(parts: ConnectionParts, row: dict[str, Any], now: datetime) -> Upkept:

@@ -144,12 +144,14 @@ def account_rows(
     """
     period = bucket(increment, since)
     # Reason: an imported account spans several rows a day in the fact table, so it is summed; a
-    # unique count is only taken where there is exactly one row, the account's own.
+    # unique count, and a ratio over one, is only taken where there is exactly one row, the
+    # account's own.
+    own = {f"{part}_{m.name}" for m in metrics if m.over_reach for part in ("m", "n", "d")}
     columns = [
-        c if not c.endswith(" AS m_reach") else
-        "(CASE WHEN count(*) = 1 THEN max(i.reach) END)::float8 AS m_reach"
+        f"CASE WHEN count(*) = 1 THEN {whole} END AS {name}" if name in own else c
         for c in metric_columns(metrics, grouped=True)
-    ]  # fmt: skip
+        for whole, _, name in [c.rpartition(" AS ")]
+    ]
     keys = [*([f"{period} AS date"] if period else []), "i.account_id AS object_id", "i.account_id"]
     group = [*([period] if period else []), "i.account_id"]
     head = f"{_BEST}, {_days()}" if summary else f"{_BEST}, {_BELOW}, {_facts(metrics, known)}"

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from adlab.core.errors import AdlabError, HubUnavailableError
 from adlab.storage.engine import connect_engine
@@ -20,6 +21,7 @@ from adlab.ui.assets import load_assets, version
 from adlab.ui.pages import message_page
 from adlab.ui.places import places, read_places, set_places
 from adlab.web import clients, connect, connect_meta, health, pages
+from adlab.web.api import app as api
 from adlab.web.config import WebConfig, read_config
 from adlab.web.headers import SECURITY_HEADERS
 from adlab.web.hub import HubIdentity
@@ -42,16 +44,30 @@ def make_app(config: WebConfig) -> FastAPI:
     sessions = Sessions(config.session_key)
     app.state.sessions = sessions
     app.state.viewers = viewers
-    app.state.login = (
-        HubLogin(HubIdentity(sessions.keys), viewers)
-        if config.behind_hub
-        else LinkLogin(sessions, viewers)
-    )
+    hub = HubIdentity(sessions.keys) if config.behind_hub else None
+    app.state.hub = hub
+    app.state.login = LinkLogin(sessions, viewers) if hub is None else HubLogin(hub, viewers)
     _add_headers(app)
     _add_errors(app)
     _add_pages(app)
     app.state.login.add_routes(app)
     return app
+
+
+def make_site(config: WebConfig) -> ASGIApp:
+    """The pages with the REST API beside them, each below its path of the public address.
+
+    Reason: the hub's proxy passes the whole path on.
+
+    Args:
+        config: See `WebConfig`.
+    """
+    pages_app = make_app(config)
+    parts = api.make_parts(config, pages_app.state.sessions.keys, pages_app.state.hub)
+    v1, seed = api.make_api(parts)
+    return Starlette(
+        routes=[Mount(api.V1, v1), Mount(api.SEED, seed), Mount(config.prefix or "/", pages_app)]
+    )
 
 
 def current(request: Request) -> tuple[Session, Viewer] | None:
@@ -145,10 +161,7 @@ def main() -> None:
     try:
         config = read_config()
         set_places(read_places(os.environ))
-        app: Any = make_app(config)
-        if config.prefix:
-            # Reason: the hub's proxy passes the whole path on.
-            app = Starlette(routes=[Mount(config.prefix, app)])
+        app = make_site(config)
     except AdlabError as error:
         sys.exit(str(error))
     # Reason: an access log would keep one-time tokens, which stand in the address.

@@ -23,21 +23,24 @@ def ask_as(caller: Caller, what: str, body: dict[str, str]) -> dict[str, Any]:
 
 
 def ask(request: Request, what: str, body: dict[str, str]) -> dict[str, Any]:
-    """Have the desk do something; its answer, or why there is none."""
+    """Have the desk do something; its answer with `http_status`, or why there is none."""
     desk = _desk(request)
     if desk is None:
         return {"ok": False, "error": "This installation adds clients on the command line."}
     url, key = desk
     try:
-        answer = httpx.post(
+        told = httpx.post(
             f"{url.rstrip('/')}/{what}", json=body,
             headers={"Authorization": f"Bearer {key}"}, timeout=DESK_SECONDS, trust_env=False,
-        ).json()  # fmt: skip
+        )  # fmt: skip
+        answer = told.json()
     except (httpx.HTTPError, ValueError) as error:
         log.warning("desk_silent what=%s error=%s", what, type(error).__name__)
         return {"ok": False, "error": "The desk does not answer just now.",
                 "remedy": "Try again in a minute."}  # fmt: skip
-    return answer if isinstance(answer, dict) else {"ok": False}
+    return (
+        {**answer, "http_status": told.status_code} if isinstance(answer, dict) else {"ok": False}
+    )
 
 
 def is_open(request: Request) -> bool:

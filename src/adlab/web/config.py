@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from adlab.core.errors import SettingsError
 
+API_PER_MINUTE = 120
+
 
 @dataclass(frozen=True)
 class WebConfig:
@@ -23,6 +25,7 @@ class WebConfig:
         desk_key: What the desk asks for.
         behind_hub: Whether JupyterHub says who people are.
         prefix: Path below which this process lies; "" without a hub.
+        api_per_minute: Calls a minute of one token of the REST API.
     """
 
     database_url: str
@@ -34,6 +37,7 @@ class WebConfig:
     desk_key: str | None = None
     behind_hub: bool = False
     prefix: str = ""
+    api_per_minute: int = API_PER_MINUTE
 
     def __repr__(self) -> str:
         return f"WebConfig(demo={self.demo}, boards_url={self.boards_url!r}, …)"
@@ -63,4 +67,16 @@ def read_config(environment: Mapping[str, str] | None = None) -> WebConfig:
         desk_key=given.get("ADLAB_WEB__DESK_KEY") or None,
         behind_hub=bool(given.get("JUPYTERHUB_API_TOKEN") and prefix),
         prefix=prefix,
+        api_per_minute=_whole(given.get("ADLAB_WEB__API_PER_MINUTE", "")),
     )
+
+
+def _whole(text: str) -> int:
+    if not text:
+        return API_PER_MINUTE
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 1_000_000:
+        raise SettingsError(
+            "ADLAB_WEB__API_PER_MINUTE is wrong: it must be a whole number from 1 to 1,000,000.",
+            f"Set it, or unset it for {API_PER_MINUTE}.",
+        )
+    return int(text)

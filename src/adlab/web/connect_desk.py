@@ -22,6 +22,7 @@ from adlab.meta.signed_request import SignedRequest, read_signed_request
 from adlab.services import connections_invite as invites
 from adlab.services import connections_login as login
 from adlab.services import deletion
+from adlab.services.connections import check_now
 from adlab.services.connections_dialog import Answer, Begin
 from adlab.services.connections_end import disconnect
 from adlab.storage import connections
@@ -32,6 +33,8 @@ from adlab.web.desk import DeskParts, RefusedError, Work, operator
 
 _HOME = re.compile(r"/([A-Za-z0-9._~-]+/)*")
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{40,64}")
+# Where a login that was begun through the REST API comes back to.
+API_CALLBACK = "/api/v1/oauth/meta/callback"
 _AGAIN = "Start again from the page to connect."
 SHOWN = (
     "connection_id", "meta_user_name", "meta_user_id", "token_type", "status", "status_reason",
@@ -96,6 +99,16 @@ def _disconnect(parts: DeskParts, actor: str, given: dict[str, str]) -> dict[str
     )
     return {"accounts": [str(a) for a in done.accounts], "revocation": done.revocation,
             "words": done.words}  # fmt: skip
+
+
+def _check(parts: DeskParts, actor: str, given: dict[str, str]) -> dict[str, Any]:
+    number = int(given.get("connection", ""))
+    with transaction(parts.engine) as connection:
+        client = load_client(connection, given.get("slug", ""))
+        rows = connections.load_connections(connection, client.client_id)
+    if number not in {r["connection_id"] for r in rows}:
+        raise RefusedError(404, "There is no such connection.")
+    return {"asked": check_now(parts.connections, number, parts.now()) is not None}
 
 
 def _invite(parts: DeskParts, actor: str, given: dict[str, str]) -> dict[str, Any]:
@@ -239,6 +252,8 @@ def _place(parts: DeskParts, given: dict[str, str]) -> str:
 
 
 def _return_address(parts: DeskParts, given: dict[str, str]) -> str:
+    if given.get("back") == "api":
+        return f"{parts.address()}{API_CALLBACK}"
     return f"{_place(parts, given)}connect/callback"
 
 
@@ -277,7 +292,7 @@ def _all(works: dict[str, Callable[..., dict[str, Any]]]) -> dict[str, Work]:
 
 BY_OPERATORS = _all({
     "/connect/status": _status, "/connect/start": _start, "/connect/disconnect": _disconnect,
-    "/connect/invite": _invite, "/connect/uninvite": _uninvite,
+    "/connect/invite": _invite, "/connect/uninvite": _uninvite, "/connect/check": _check,
 })  # fmt: skip
 BY_ANYBODY = _all({
     "/connect/look": _look, "/connect/invited": _start_invited, "/connect/again": _again,

@@ -1,0 +1,7 @@
+-- In: client_ids, after (account id), limit. Out: accounts with their client, by number.
+SELECT a.account_id, a.client_id, c.slug, a.name, a.currency, a.timezone, a.account_status,
+       a.disable_reason, a.source, a.seen_at, a.amount_spent_minor, a.spend_cap_minor,
+       a.min_daily_budget_minor
+FROM api.accounts a JOIN api.clients c USING (client_id)
+WHERE a.client_id = ANY (:client_ids) AND a.account_id > :after
+ORDER BY a.account_id LIMIT :limit

@@ -1,0 +1,2 @@
+-- Out: clients this login may see: number, slug.
+SELECT client_id, slug FROM api.clients ORDER BY client_id
