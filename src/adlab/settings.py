@@ -131,6 +131,9 @@ class WebSettings(BaseModel):
     public_url: str | None = Field(
         None, description="The address people type; unset: http://host:port."
     )
+    api_per_minute: int = Field(
+        120, ge=1, le=1_000_000, description="Requests a minute of one token of the REST API."
+    )
 
     @field_validator("public_url")
     @classmethod
@@ -325,6 +328,7 @@ EXAMPLES = {
     "ADLAB_WEB__HOST": "127.0.0.1",
     "ADLAB_WEB__PORT": "8600",
     "ADLAB_WEB__PUBLIC_URL": "https://reports.example.com",
+    "ADLAB_WEB__API_PER_MINUTE": "120",
     "ADLAB_HUB__PROXY": "python",
     "ADLAB_HUB__SPAWNER": "users",
     "ADLAB_HUB__TRUST_EVERYBODY": "1",

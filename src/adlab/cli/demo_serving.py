@@ -168,6 +168,7 @@ def _doors_without_hub(
         "ADLAB_REDIS__URL": runtime.redis_url or "",
         "ADLAB_WEB__SESSION_KEY": runtime.vault.derive_all("web session"),
         "ADLAB_WEB__BOARDS_URL": f"http://127.0.0.1:{boards}",
+        "ADLAB_WEB__API_PER_MINUTE": str(runtime.settings.web.api_per_minute),
         "ADLAB_DEMO": "1",
     } | clean_environment()
     logs = runtime.home / "logs"

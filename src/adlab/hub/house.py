@@ -19,7 +19,7 @@ from adlab.core.errors import SettingsError
 from adlab.hub.accounts import Accounts, load_key
 from adlab.hub.choice import choose_servers
 from adlab.hub.entry import choose_provider
-from adlab.hub.homes import publish_gallery
+from adlab.hub.homes import publish_gallery, publish_kernel
 from adlab.hub.plan import Plan
 from adlab.hub.services import service_environment
 from adlab.local import Supervisor, free_port
@@ -101,6 +101,7 @@ def plan_house(
     session_key = runtime.vault.derive_all("web session")
     if servers.people:
         Accounts(Path(servers.people), load_key(folder)).prepare()
+        publish_kernel(Path(servers.people), servers.python)
     gallery = publish_gallery(Path(servers.people or folder) / "gallery")
     plan = Plan(
         bind_url=f"http://{host}:{port}/", public_url=address, hub_port=hub,
@@ -118,6 +119,7 @@ def plan_house(
         "ADLAB_REDIS__URL": runtime.redis_url or "",
         "ADLAB_WEB__SESSION_KEY": session_key,
         "ADLAB_WEB__BOARDS_URL": plan.boards_url,
+        "ADLAB_WEB__API_PER_MINUTE": str(settings.web.api_per_minute),
         "ADLAB_DEMO": "1" if demo else "",
         **(desk or {}),
     }

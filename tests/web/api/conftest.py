@@ -165,6 +165,7 @@ def shared_api(agency: tuple[str, Seeded]) -> Iterator[Api]:
     """One API for a module, which lets its tests call as often as they like."""
     api = open_api(*agency, api_per_minute=100_000)
     yield api
+    api.parts.notes.flush()
     api.engine.dispose()
 
 
@@ -190,6 +191,7 @@ def fresh_api(agency: tuple[str, Seeded]) -> Iterator[Callable[..., Api]]:
 
     yield make
     for one in made:
+        one.parts.notes.flush()
         one.engine.dispose()
 
 

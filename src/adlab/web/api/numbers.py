@@ -202,13 +202,15 @@ def _rows(
             # Reason: its grant ended between two questions; then neither is it shown.
             continue
         start = row.get("date", query.period.since)
+        shown = f"act_{row['account_id']}"
         out.append(
             models.InsightRow(
                 date_start=start, date_stop=period_end(start, query.period, query.increment),
-                level=level, object_id=f"act_{row['account_id']}" if level == "account" else public_id(row["object_id"]),
-                name=names.get((row["account_id"], row["object_id"])),
-                account_id=f"act_{row['account_id']}", client=slugs[account["client_id"]],
-                currency=account["currency"], metrics=metric_values(row, query.metrics),
+                level=level,
+                object_id=shown if level == "account" else public_id(row["object_id"]),
+                name=names.get((row["account_id"], row["object_id"])), account_id=shown,
+                client=slugs[account["client_id"]], currency=account["currency"],
+                metrics=metric_values(row, query.metrics),
             )
         )  # fmt: skip
     return out
