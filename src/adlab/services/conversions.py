@@ -148,8 +148,7 @@ def open_payload(parts: WriteParts, sealed: bytes, client_id: int) -> dict[str, 
     Raises:
         SettingsError: If its client's key is not to be found.
     """
-    found: dict[str, Any] = json.loads(_vault(parts).open(sealed, client_id))
-    return found
+    return store.read_payload(_vault(parts).open(sealed, client_id))
 
 
 def seal_waiting(parts: WriteParts) -> int:

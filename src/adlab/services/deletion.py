@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine
 from adlab.storage import audit, connections
 from adlab.storage.connections_flow import forget_attempts
 from adlab.storage.engine import transaction
+from adlab.storage.privacy import forget_in_webhooks
 from adlab.storage.statements import statement
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Deletion:
         connections: Connections whose user id, name and scopes were deleted.
         logins: Logins under way that were deleted.
         activities: Entries in the record of changes whose author was deleted.
+        webhooks: Updates that named the user, and were emptied.
     """
 
     code: str
@@ -51,6 +53,7 @@ class Deletion:
     connections: int
     logins: int
     activities: int
+    webhooks: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,9 @@ def perform_deletions(engine: Engine, now: datetime) -> list[Deletion]:
     """Carry out what is open; each request in a transaction with all it deletes.
 
     Deleted: the sealed tokens of the user's connections, their id, name and scopes there, logins
-    under way, and their id and name as author of recorded changes. Kept: the clients' accounts,
-    objects and insights, and a hash that tells a repeated request from a new one.
+    under way, their id and name as author of recorded changes, and updates that name them. Kept:
+    the clients' accounts, objects and insights, and a hash that tells a repeated request from a
+    new one.
 
     Args:
         engine: The owner's engine.
@@ -160,7 +164,8 @@ def _delete(
     activities = connection.execute(
         statement("deletion_activities"), {"meta_user_id": meta_user_id}
     ).rowcount
-    found = Deletion(code, sum(had for *_, had in ended), len(ended), logins, activities)
+    webhooks = forget_in_webhooks(connection, meta_user_id)
+    found = Deletion(code, sum(had for *_, had in ended), len(ended), logins, activities, webhooks)
     told: dict[str, Any] = {n: v for n, v in vars(found).items() if n != "code"}
     connection.execute(
         statement("deletion_done"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -181,4 +181,31 @@ def store_sealed(connection: Connection, conversion_id: int, payload_sealed: byt
     connection.execute(
         statement("conversion_seal"),
         {"conversion_id": conversion_id, "payload_sealed": payload_sealed},
+    )
+
+
+def load_waiting(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Every event that waits, a thousand at a time."""
+    after = 0
+    while (
+        rows := connection.execute(statement("conversion_waiting"), {"after": after})
+        .mappings()
+        .all()
+    ):
+        yield from (dict(r) for r in rows)
+        after = rows[-1]["conversion_id"]
+
+
+def read_payload(text: str) -> dict[str, Any]:
+    """An event's payload from its text."""
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def erase(connection: Connection, ids: Sequence[int], error: str, now: datetime) -> set[int]:
+    """Erase waiting events; gives those that no sender had in hand."""
+    return set(
+        connection.scalars(
+            statement("conversion_erase"), {"ids": list(ids), "error": error, "now": now}
+        )
     )
