@@ -24,7 +24,7 @@ class Who:
         person: The person's name.
         demo: Whether the data are simulated.
         role: The person's role in the agency.
-        here: `home` or `overview` when the page is that one.
+        here: `home`, `overview` or `admin` when the page is that one.
     """
 
     slug: str
@@ -41,6 +41,11 @@ class Who:
         return has_right(self.role, Right.SEE_OVERVIEW)
 
     @property
+    def administers(self) -> bool:
+        """Whether pages of the administration are open to them."""
+        return any(has_right(self.role, r) for r in (Right.OPERATE, Right.GRANT, Right.SEE_AUDIT))
+
+    @property
     def operates(self) -> bool:
         """Whether they may add clients and connect accounts."""
         return has_right(self.role, Right.OPERATE)
@@ -53,7 +58,7 @@ class Who:
     @property
     def chooses(self) -> bool:
         """Whether there is anywhere else to go."""
-        return bool(self.others) or self.sees_overview
+        return bool(self.others) or self.sees_overview or self.administers
 
     @property
     def filters(self) -> bool:

@@ -20,7 +20,7 @@ from adlab.storage.engine import connect_engine
 from adlab.ui.assets import load_assets, version
 from adlab.ui.pages import message_page
 from adlab.ui.places import places, read_places, set_places
-from adlab.web import clients, connect, connect_meta, health, pages
+from adlab.web import admin, clients, connect, connect_meta, health, pages
 from adlab.web.api import app as api
 from adlab.web.config import WebConfig, read_config
 from adlab.web.headers import SECURITY_HEADERS
@@ -138,6 +138,7 @@ def _add_pages(app: FastAPI) -> None:
         return Response(body, media_type=asset.media_type, headers=headers)
 
     pages.add_pages(app)
+    admin.add_admin_pages(app)
     clients.add_client_pages(app)
     connect.add_connect_pages(app)
     connect_meta.add_meta_callbacks(app)
