@@ -12,7 +12,7 @@ import httpx
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-PATIENCE = 90.0
+PATIENCE = 40.0
 
 
 def start(browser: httpx.Client, username: str, server: str = "") -> str:
@@ -29,6 +29,8 @@ def start(browser: httpx.Client, username: str, server: str = "") -> str:
 
 def is_up(browser: httpx.Client, base: str) -> bool:
     """Whether a server answers its person."""
+    if browser.get(f"{base}lab").url.path != f"{base}lab":
+        return False
     answer = browser.get(f"{base}api/status")
     return answer.status_code == 200 and answer.headers["content-type"] == "application/json"
 
@@ -37,11 +39,11 @@ def stop(browser: httpx.Client, username: str, server: str = "") -> None:
     """Stop a server and wait until it is gone."""
     browser.get("/hub/home")
     path = f"/hub/api/users/{username}/" + (f"servers/{server}" if server else "server")
-    asked = browser.delete(path, headers=_token(browser, "/hub/"))
+    asked = browser.delete(path, headers=token(browser, "/hub/"))
     assert asked.status_code in (202, 204), (asked.status_code, asked.text)
     give_up = time.monotonic() + PATIENCE
     while True:
-        model = browser.get(f"/hub/api/users/{username}", headers=_token(browser, "/hub/")).json()
+        model = browser.get(f"/hub/api/users/{username}", headers=token(browser, "/hub/")).json()
         if server not in model.get("servers", {}):
             return
         assert time.monotonic() < give_up, f"{username}/{server} never ended"
@@ -57,9 +59,8 @@ def run(browser: httpx.Client, base: str, code: str, *, wait: bool = True) -> st
         code: To run.
         wait: False returns as soon as the kernel is busy with it.
     """
-    browser.get(f"{base}lab")
     made = browser.post(
-        f"{base}api/kernels", json={"name": "python3"}, headers=_token(browser, base)
+        f"{base}api/kernels", json={"name": "python3"}, headers=token(browser, base)
     )  # fmt: skip
     assert made.status_code == 201, (made.status_code, made.text[-500:])
     return asyncio.run(_run(browser, base, made.json()["id"], code, wait))
@@ -74,7 +75,8 @@ def told(browser: httpx.Client, base: str, code: str) -> Any:
         raise AssertionError(said) from None
 
 
-def _token(browser: httpx.Client, base: str) -> dict[str, str]:
+def token(browser: httpx.Client, base: str) -> dict[str, str]:
+    """The header that shows a request is no other site's."""
     found = [c.value for c in browser.cookies.jar if c.name == "_xsrf" and c.path == base]
     return {"X-XSRFToken": found[-1] or ""} if found else {}
 

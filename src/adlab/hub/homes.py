@@ -16,6 +16,12 @@ from adlab.hub.people import OneClient, Person
 from adlab.hub.plan import Plan
 
 FIRST_PAGE = "00_start_here.ipynb"
+# Reason: ipykernel's debugger listens on a TCP port that asks for no secret: whoever else has an
+# account on the machine could run code in a kernel that is being debugged.
+_KERNEL = (
+    "import sys; sys.modules['debugpy'] = None; "
+    "from ipykernel import kernelapp; kernelapp.launch_new_instance()"
+)
 
 
 @dataclass(frozen=True)
@@ -123,3 +129,25 @@ def publish_gallery(folder: Path) -> str:
         fresh.chmod(0o444)
         fresh.replace(folder / name)
     return str(folder)
+
+
+def publish_kernel(people: Path, python: str) -> None:
+    """Write the kernel that people with accounts of their own use: one without a debugger."""
+    folder = kernels_path(people) / "kernels" / "python3"
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for part in (people / "share", people / "share/jupyter", folder.parent, folder):
+        part.chmod(0o755)
+    place = folder / "kernel.json"
+    place.write_text(
+        json.dumps({
+            "argv": [python, "-c", _KERNEL, "-f", "{connection_file}"],
+            "display_name": "Python 3", "language": "python", "metadata": {"debugger": False},
+        }),
+        encoding="utf-8",
+    )  # fmt: skip
+    place.chmod(0o644)
+
+
+def kernels_path(people: Path) -> Path:
+    """What `JUPYTER_PATH` is set to, so that it is found before others of its name."""
+    return people / "share" / "jupyter"

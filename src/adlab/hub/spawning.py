@@ -16,7 +16,7 @@ from tornado.web import HTTPError
 from adlab.core.errors import AdlabError
 from adlab.hub.accounts import Account, end_processes
 from adlab.hub.authenticator import in_store, store
-from adlab.hub.homes import Home, home_of, settle_home
+from adlab.hub.homes import Home, home_of, kernels_path, settle_home
 from adlab.hub.limits import limits_to_apply, thread_variables
 from adlab.hub.people import OneClient, Person, load_people
 from adlab.hub.plan import read_plan
@@ -26,6 +26,8 @@ from adlab.storage.access import CREDENTIAL_HOURS, create_credential, drop_crede
 from adlab.storage.engine import libpq_url
 
 T = TypeVar("T")
+# What the audit log calls the server without a name.
+ALL = "all clients"
 _NO_CLIENT = "You have no server of that name. The start page lists yours."
 
 
@@ -33,12 +35,16 @@ class KeepsLogin:
     """What every spawner of ours remembers of a server, also over a restart of the hub.
 
     Attributes:
+        adlab_person: Whose it is, by name, for the audit log.
+        adlab_client: The one client it sees; None means all of the person's.
         adlab_login: Database login to drop when the server ends.
         adlab_until: When that login ends (epoch seconds), and the server with it.
         adlab_teams: Groups of the system the server was given.
         adlab_account: Name, uid and gid of the person's account; None without one.
     """
 
+    adlab_person = ""
+    adlab_client: int | None = None
     adlab_login = ""
     adlab_until = 0.0
     adlab_teams: tuple[int, ...] = ()
@@ -48,13 +54,16 @@ class KeepsLogin:
         """What must outlive a restart of the hub."""
         state: dict[str, Any] = super().get_state()  # type: ignore[misc]
         return {
-            **state, "adlab_login": self.adlab_login, "adlab_until": self.adlab_until,
+            **state, "adlab_person": self.adlab_person, "adlab_client": self.adlab_client,
+            "adlab_login": self.adlab_login, "adlab_until": self.adlab_until,
             "adlab_teams": list(self.adlab_teams), "adlab_account": self.adlab_account,
         }  # fmt: skip
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up what an earlier hub knew."""
         super().load_state(state)  # type: ignore[misc]
+        self.adlab_person = state.get("adlab_person", "")
+        self.adlab_client = state.get("adlab_client")
         self.adlab_login = state.get("adlab_login", "")
         self.adlab_until = state.get("adlab_until", 0.0)
         self.adlab_teams = tuple(state.get("adlab_teams", ()))
@@ -148,10 +157,13 @@ async def pre_spawn(spawner: Any) -> None:
             for name, value in systemd_unit(home, spawner.name).items():
                 setattr(spawner, name, value)
 
+    spawner.adlab_person = person.name
+    spawner.adlab_client = client.client_id if client else None
+
     def begin(connection: Any) -> tuple[str, str]:
         audit.record(
-            connection, "server.start", actor=person.name,
-            client_id=client.client_id if client else None, server=spawner.name or "all clients",
+            connection, "server.start", actor=person.name, client_id=spawner.adlab_client,
+            server=spawner.name or ALL,
         )  # fmt: skip
         return create_credential(
             connection, person.username, CREDENTIAL_HOURS, client.slug if client else None
@@ -185,18 +197,21 @@ def _variables(folder: Path, *, private: bool) -> dict[str, str]:
     if private:
         # Reason: sockets of kernels lie there, and their addresses must be short.
         found["JUPYTER_RUNTIME_DIR"] = str(folder / ".run")
+        found["JUPYTER_PATH"] = str(kernels_path(Path(read_plan().servers.people)))
     return found
 
 
 async def post_stop(spawner: Any) -> None:
     """Drop a server's login when it ends, and end what its person left behind."""
     login, spawner.adlab_login = spawner.adlab_login, ""
-    username, server = spawner.user.name, spawner.name or "all clients"
     if login:
 
         def end(connection: Any) -> None:
             drop_credential(connection, login)
-            audit.record(connection, "server.stop", actor=username, server=server)
+            audit.record(
+                connection, "server.stop", actor=spawner.adlab_person or spawner.user.name,
+                client_id=spawner.adlab_client, server=spawner.name or ALL,
+            )  # fmt: skip
 
         await in_store(end)
     if spawner.adlab_account:
