@@ -49,7 +49,16 @@ class Shop:
                 "upkeep": self._upkeep,
                 **{
                     k: lambda _: 0
-                    for k in ("deletions", "changes", "conversions", "inbox", "subscriptions")
+                    for k in (
+                        "deletions",
+                        "changes",
+                        "conversions",
+                        "inbox",
+                        "subscriptions",
+                        "audit",
+                        "retention",
+                        "sessions",
+                    )  # fmt: skip
                 },
             },
         )

@@ -147,7 +147,10 @@ def test_a_dead_connection_stops_its_jobs_only(shop: Shop) -> None:
         "deletions",
         "changes",
         "conversions",
+        "audit",
+        "retention",
         "inbox",
+        "sessions",
         "subscriptions",
         "housekeeping",
     }

@@ -46,7 +46,8 @@ def problem(text: str, error: BaseException | None = None) -> None:
         say(redact("".join(traceback.format_exception(error))))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it; times as ISO texts, NaN as null."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if isinstance(value, date):
@@ -56,7 +57,7 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         return value.item()
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value
 
 
@@ -66,7 +67,7 @@ def rows(
     """Print records as a table with the given columns, or all of them as a JSON list."""
     records = list(records)
     if as_json:
-        data(json.dumps([{k: _plain(v) for k, v in r.items()} for r in records], indent=2))
+        data(json.dumps([{k: plain(v) for k, v in r.items()} for r in records], indent=2))
         return
     from rich.console import Console
     from rich.table import Table
@@ -91,7 +92,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    value = _plain(value)
+    value = plain(value)
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -107,4 +108,4 @@ def _shown(value: Any) -> str:
 
 def document(values: Mapping[str, Any]) -> None:
     """Print one JSON object."""
-    data(json.dumps({k: _plain(v) for k, v in values.items()}, indent=2, default=str))
+    data(json.dumps({k: plain(v) for k, v in values.items()}, indent=2, default=str))

@@ -1,18 +1,21 @@
-"""`adlab user …`: people, their grants and their logins."""
+"""`adlab user …`: people, their roles and their logins. Grants are in `cli.grants`."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adlab.cli import output
+from adlab.cli import grants, output
 
 if TYPE_CHECKING:
     from adlab.runtime import Runtime
 
 app = typer.Typer(help="People, their grants and their logins.", no_args_is_help=True)
+app.command("grant")(grants.grant)
+app.command("revoke")(grants.revoke)
+app.command("break-glass")(grants.break_glass)
+app.command("review")(grants.review)
 
 
 @app.command()
@@ -55,60 +58,11 @@ def add(
 
 
 @app.command()
-def grant(
-    name: Annotated[str, typer.Argument(help="The person.")],
-    client: Annotated[str, typer.Option(help="Slug of the client.")],
-    role: Annotated[str, typer.Option(help="What they are for this client.")],
-    until: Annotated[
-        str | None, typer.Option(help="End, as 2026-12-31 (that day included, UTC) or 60d.")
-    ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why; kept for the access review.")] = None,
-    json: output.Json = False,
-) -> None:
-    """Give a person a role on a client.
-
-    Example: adlab user grant ann --client acme-eu --role analyst --until 60d --reason "Q4 audit"
-    """
-    from adlab import runtime
-    from adlab.core.roles import parse_role
-    from adlab.storage import access
-    from adlab.storage.engine import transaction
-
-    wanted, end = parse_role(role), _end(until)
-    with transaction(runtime.build().engine) as connection:
-        access.grant(connection, name, client, wanted, end, reason)
-    told = {
-        "name": name,
-        "client": client,
-        "role": wanted.value,
-        "until": end.isoformat(timespec="seconds") if end else access.NONE_GIVEN,
-        "reason": reason or access.NONE_GIVEN,
-    }
-    if json:
-        output.document(told)
-    else:
-        output.rows([told], list(told), False)
-
-
-def _end(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        if text.endswith("d") and text[:-1].isdigit():
-            return datetime.now(UTC) + timedelta(days=int(text[:-1]))
-        if "T" not in text and " " not in text:
-            # Reason: a day is included to its end, however it is spelt.
-            following = date.fromisoformat(text) + timedelta(days=1)
-            return datetime.combine(following, time(), UTC)
-        moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise ValueError(f"--until {text!r} is no date; write 2026-12-31 or 60d") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-@app.command()
 def credential(
-    name: Annotated[str, typer.Argument(help="The person.")],
+    name: grants.Name,
+    client: Annotated[
+        str | None, typer.Option(help="Only this client, by slug; all of theirs if omitted.")
+    ] = None,
     hours: Annotated[float, typer.Option(help="How long it works.", min=0.01, max=720)] = 12,
     json: output.Json = False,
 ) -> None:
@@ -119,12 +73,13 @@ def credential(
     from adlab import runtime
     from adlab.services.access import credential_url
 
-    url = credential_url(runtime.build().engine, name, hours)
+    url = credential_url(runtime.build().engine, name, hours, client)
     if json:
-        output.document({"name": name, "url": url, "hours": hours})
+        output.document({"name": name, "client": client, "url": url, "hours": hours})
     else:
         output.data(url)
-    output.say(f"A login of {name}, for {hours:g} hours. It is shown once.")
+    where = "" if client is None else f" for client {client} alone"
+    output.say(f"A login of {name}{where}, for {hours:g} hours. It is shown once.")
 
 
 @app.command()
@@ -195,7 +150,7 @@ def invite(
     from adlab.storage import access
     from adlab.storage.engine import transaction
 
-    wanted, end = parse_role(role), _end(until)
+    wanted, end = parse_role(role), grants.parse_end(until)
     house = runtime.build()
     with transaction(house.engine) as connection:
         try:
@@ -253,3 +208,70 @@ def list_(json: output.Json = False) -> None:
     output.rows(
         found, ["name", "username", "role", "client", "client_role", "expires_at", "reason"], json
     )
+
+
+@app.command()
+def roles(json: output.Json = False) -> None:
+    """List the roles: what each is for, its rights and its limits.
+
+    Example: adlab user roles
+    """
+    from adlab.core.roles import role_table
+
+    found = role_table()
+    output.rows(found, list(found[0]), json)
+
+
+@app.command()
+def role(
+    name: grants.Name,
+    to: Annotated[str, typer.Argument(metavar="ROLE", help="Their new role in the agency.")],
+    json: output.Json = False,
+) -> None:
+    """Change a person's role in the agency; what it implies follows at once.
+
+    Example: adlab user role ann account_manager
+    """
+    from adlab import runtime
+    from adlab.core.roles import parse_role
+    from adlab.services.people import set_role
+
+    wanted = parse_role(to)
+    changed, ended = set_role(runtime.build().engine, name, wanted)
+    _told(changed.name, {"role": wanted.value}, ended, json, f"is {wanted.value} now")
+
+
+@app.command()
+def disable(name: grants.Name, json: output.Json = False) -> None:
+    """Shut a person out of everything at once; their grants stay for when they come back.
+
+    Example: adlab user disable ann
+    """
+    from adlab import runtime
+    from adlab.services.people import disable as shut_out
+
+    changed, ended = shut_out(runtime.build().engine, name)
+    _told(changed.name, {"disabled": True}, ended, json, "is shut out")
+
+
+@app.command()
+def enable(name: grants.Name, json: output.Json = False) -> None:
+    """Let a disabled person in again.
+
+    Example: adlab user enable ann
+    """
+    from adlab import runtime
+    from adlab.storage import access
+    from adlab.storage.engine import transaction
+
+    with transaction(runtime.build().engine) as connection:
+        known = access.enable(connection, name)
+    _told(known, {"disabled": False}, 0, json, "may log in again")
+
+
+def _told(name: str, what: dict[str, object], ended: int, json: bool, talk: str) -> None:
+    if json:
+        output.document({"name": name, **what, "sessions_ended": ended})
+    else:
+        output.data(name)
+    output.say(f"{name} {talk}; {ended} sessions ended.")

@@ -136,3 +136,19 @@ def has_right(role: str, right: Right) -> bool:
 def limits_of(role: str) -> Limits:
     """The limits of a role; an unknown role has the smallest."""
     return ROLES[Role(role)].limits if role in {r.value for r in ROLES} else _GUEST
+
+
+def role_table() -> list[dict[str, str | int]]:
+    """The roles as rows: role, purpose, rights (joined by commas), then the limits."""
+    return [
+        {
+            "role": d.role.value,
+            "purpose": d.purpose,
+            "rights": ", ".join(r.value for r in Right if r in d.rights),
+            "statement_seconds": d.limits.statement_seconds,
+            "idle_seconds": d.limits.idle_seconds,
+            "connections": d.limits.connections,
+            "rows": d.limits.rows,
+        }
+        for d in ROLES.values()
+    ]

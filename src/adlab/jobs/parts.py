@@ -16,6 +16,7 @@ from adlab.services.conversions import seal_waiting
 from adlab.services.conversions_send import send_due
 from adlab.services.deletion import perform_deletions
 from adlab.services.inbox_subscriptions import reconcile
+from adlab.services.people import watch_sessions
 from adlab.services.keys import reseal
 from adlab.services.privacy_retention import apply_retention
 
@@ -81,7 +82,11 @@ def _agency(runtime: Runtime) -> dict[str, Callable[[datetime], int]]:
         moved = reseal(runtime.engine, runtime.vault) + seal_waiting(runtime.writes)
         return moved + sum(c.rows for c in apply_retention(runtime.engine, now))
 
+    def watch_logins(now: datetime) -> int:
+        return watch_sessions(runtime.engine)
+
     return {
+        "sessions": watch_logins,
         "retention": keep_no_longer,
         "audit": keep_audit,
         "inbox": follow_webhooks,

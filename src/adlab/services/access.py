@@ -216,12 +216,19 @@ def user_name(graph: GraphClient) -> str:
         return ""
 
 
-def credential_url(engine: Engine, name: str, hours: float) -> str:
+def credential_url(engine: Engine, name: str, hours: float, client: str | None = None) -> str:
     """A short-lived database URL of a person; the password is shown here only.
 
+    Args:
+        engine: The owner's.
+        name: The person.
+        hours: How long it works.
+        client: Slug of the one client it may see; all of theirs when omitted.
+
     Raises:
-        UnknownObjectError: If there is no such person.
+        UnknownObjectError: If there is no such person or client.
+        AccessDeniedError: If the person does not see that client.
     """
     with transaction(engine) as connection:
-        login, password = create_credential(connection, name, hours)
+        login, password = create_credential(connection, name, hours, client)
     return libpq_url(engine.url.set(username=login, password=password))

@@ -139,6 +139,7 @@ def agency_schedules() -> tuple[Schedule, ...]:
         Schedule("changes", "changes", "*", "*", "UTC", timedelta(minutes=1)),
         Schedule("conversions", "conversions", "*", "*", "UTC", timedelta(minutes=1)),
         Schedule("audit", "audit", "*", "*", "UTC", timedelta(minutes=1)),
+        Schedule("sessions", "sessions", "*", "*", "UTC", timedelta(minutes=1)),
         # Reason: whoever receives a webhook asks for this very key at once; the minute catches
         # what came while it ran.
         Schedule("inbox", "inbox", "*", "*", "UTC", timedelta(minutes=1)),

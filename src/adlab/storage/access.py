@@ -1,120 +1,56 @@
-"""People, their grants, and the logins that carry them into the database.
+"""Who may see which client, as what, until when and why.
 
 The rules, in plain words: a person sees a client when a grant says so, the grant's role includes
 seeing data, neither grant nor login has expired, and the person is not disabled. Agency-wide roles
-(owner, admin) are granted every client by the database itself, also clients added later. A login
-belongs to one person; it can read schema `api` and nothing else.
+(owner, admin) are granted every client by the database itself, also clients added later. Grants
+given by somebody, implied by a role and broken out of the glass stand side by side. A login belongs
+to one person; it can read schema `api` and nothing else.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
-import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from adlab.core.errors import AccessDeniedError, ConflictError, UnknownObjectError
-from adlab.core.roles import Limits, Role, limits_of
+from adlab.core.errors import ConflictError, UnknownObjectError
+from adlab.core.roles import ROLES, Right, Role, limits_of
 from adlab.storage import audit
-from adlab.storage.clients import check_name, load_client
-from adlab.storage.engine import BOARDS_ROLE, OWNER_ROLE, READER_ROLE
+from adlab.storage.clients import load_client
+from adlab.storage.logins import (
+    CREDENTIAL_HOURS,
+    create_boards_login,
+    create_credential,
+    create_login_link,
+    drop_credential,
+    drop_expired_logins,
+    hash_token,
+    logins_of,
+    rotate_credential,
+)
+from adlab.storage.people import (
+    check_line,
+    check_username,
+    load_person,
+    store_person,
+    username_of,
+)
 from adlab.storage.roles import limit_login
 from adlab.storage.statements import statement
 
-CREDENTIAL_HOURS = 12
+# Reason: people, logins and grants are asked for in one place by most callers.
+__all__ = [
+    "CREDENTIAL_HOURS", "NONE_GIVEN", "Revoked", "break_glass", "check_username",
+    "create_boards_login", "create_credential", "create_login_link", "disable",
+    "drop_credential", "drop_expired_logins", "enable", "grant", "hash_token", "load_person",
+    "review", "revoke", "rotate_credential", "set_role", "store_person", "username_of",
+]  # fmt: skip
+
 NONE_GIVEN = "none given"
-# The service of the boards, before it takes a viewer's role and that role's limits.
-BOARDS_LIMITS = Limits(statement_seconds=60, idle_seconds=600, connections=50, rows=200_000)
-_USERNAME = re.compile(r"^[a-z0-9][a-z0-9._@+-]{0,62}$")
-
-
-def username_of(name: str) -> str:
-    """A username from a name: `Ann Lee` becomes `ann-lee`, `ann@agency.com` stays."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9._@+-]+", "-", plain).strip("-._@+")[:63] or "person"
-
-
-def check_username(username: str) -> str:
-    """A username fit for addresses and folders.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    if not _USERNAME.match(username):
-        raise ValueError(
-            f"{username!r} is no username; use lower-case letters, digits and . _ @ + -"
-        )
-    return username
-
-
-def store_person(connection: Connection, name: str, role: Role, username: str | None = None) -> int:
-    """Add a person, with a role of their own for the boards.
-
-    Args:
-        connection: An operator's transaction.
-        name: What people call them.
-        role: Their role in the agency.
-        username: What they log in with; made from the name when omitted.
-
-    Returns:
-        The person's id.
-
-    Raises:
-        ConflictError: If name or username is taken.
-        ValueError: If the name is empty or too long, or the username malformed.
-    """
-    title = check_name(name, "a person's name", 100)
-    login_name = check_username(username or username_of(title))
-    person_id: int | None = connection.scalar(
-        statement("person_insert"),
-        {
-            "name": title,
-            "username": login_name,
-            "role": role.value,
-        },
-    )
-    if person_id is None:
-        raise ConflictError(
-            f"There is a person {title!r} already, or the username {login_name!r} is taken.",
-            "Use another name, or another --username.",
-        )
-    # Reason: opaque names, because every login can list the roles of the cluster.
-    viewer = f"v_{secrets.token_hex(6)}"
-    connection.execute(text(f"CREATE ROLE {viewer} NOLOGIN"))
-    connection.execute(text(f"GRANT {READER_ROLE} TO {viewer}"))
-    connection.execute(text(f"GRANT {viewer} TO {BOARDS_ROLE} WITH INHERIT FALSE, SET TRUE"))
-    connection.execute(
-        statement("login_insert"),
-        {
-            "login": viewer,
-            "person_id": person_id,
-            "kind": "viewer",
-            "expires_at": None,
-            "client_id": None,
-        },
-    )
-    connection.execute(statement("access_analyze"))
-    audit.record(connection, "user.add", person=title, role=role.value)
-    return person_id
-
-
-def load_person(connection: Connection, name: str) -> dict[str, Any]:
-    """The person of that name: person_id, name, role, all_clients, disabled_at, viewer.
-
-    Raises:
-        UnknownObjectError: If there is none.
-    """
-    row = connection.execute(statement("person_by_name"), {"name": name}).mappings().first()
-    if row is None:
-        raise UnknownObjectError(
-            f"There is no person {name!r}.", f"Add them: adlab user add {name!r} --role analyst"
-        )
-    return dict(row)
+BREAK_GLASS_HOURS, BREAK_GLASS_LONGEST = 4.0, 24.0
 
 
 def grant(
@@ -146,182 +82,238 @@ def grant(
     client = load_client(connection, slug)
     if until is not None and until <= datetime.now(UTC):
         raise ValueError(f"--until {until:%Y-%m-%d %H:%M} is in the past")
+    why = check_line(reason, "a reason", 500) if reason else NONE_GIVEN
+    _store(connection, person, client.client_id, role, until, why, actor, break_glass=False)
+    audit.record(
+        connection, "user.grant", actor=actor, client_id=client.client_id, person=person["name"],
+        role=role.value, until=until or NONE_GIVEN, reason=why,
+    )  # fmt: skip
+
+
+def _store(
+    connection: Connection, person: Mapping[str, Any], client_id: int, role: Role,
+    until: datetime | None, reason: str, actor: str, *, break_glass: bool,
+) -> None:  # fmt: skip
     connection.execute(
         statement("access_grant"),
         {
             "person_id": person["person_id"],
-            "client_id": client.client_id,
+            "client_id": client_id,
             "role": role.value,
-            "break_glass": False,
+            "break_glass": break_glass,
             "granted_by": actor,
             "expires_at": until,
-            "reason": reason or NONE_GIVEN,
+            "reason": reason,
         },
     )
     connection.execute(statement("access_analyze"))
-    audit.record(
-        connection,
-        "user.grant",
-        actor=actor,
-        client_id=client.client_id,
-        person=name,
-        role=role.value,
-        until=until or NONE_GIVEN,
-        reason=reason or NONE_GIVEN,
-    )
 
 
-def create_credential(
+def break_glass(
     connection: Connection,
     name: str,
-    hours: float = CREDENTIAL_HOURS,
-    client: str | None = None,
+    slug: str,
+    reason: str,
+    hours: float = BREAK_GLASS_HOURS,
+    role: Role | None = None,
     *,
     actor: str = audit.LOCAL_OWNER,
-) -> tuple[str, str]:
-    """Make a short-lived login of a person.
+) -> datetime:
+    """Open a client to a person for a few hours, beside whatever they were granted before.
 
     Args:
         connection: An operator's transaction.
         name: The person.
-        hours: How long it works.
-        client: Slug of the one client it may see; all of the person's clients when omitted.
-        actor: Who asks for it, for the audit log.
+        slug: The client.
+        reason: Why it cannot wait; obligatory.
+        hours: How long, at most 24.
+        role: What they are there; their role in the agency when omitted.
+        actor: Who opens it, by name.
 
     Returns:
-        Login and password; the password is stored nowhere else.
+        When it ends by itself (aware UTC).
 
     Raises:
-        UnknownObjectError: If there is no such person or client, or they are disabled.
-        AccessDeniedError: If the person does not see that client.
+        ConflictError: If the person's role sees every client anyway.
+        UnknownObjectError: If person or client does not exist, or the person is disabled.
+        ValueError: If there is no reason, too many hours, or a role that sees nothing.
     """
-    person = load_person(connection, name)
+    why = check_line(reason, "a reason", 500)
+    if not 0 < hours <= BREAK_GLASS_LONGEST:
+        raise ValueError(f"--hours is more than 0 and at most {BREAK_GLASS_LONGEST:g}")
+    person, client = load_person(connection, name), load_client(connection, slug)
     if person["disabled_at"] is not None:
         raise UnknownObjectError(
-            f"{name!r} is disabled.", f"Enable them first: adlab user enable {name!r}"
+            f"{person['name']!r} is disabled.", f"Enable them first: adlab user enable {name!r}"
         )
-    client_id = None if client is None else _client_of(connection, person, client)
-    drop_expired_logins(connection)
-    login, password = f"nb_{secrets.token_hex(6)}", secrets.token_urlsafe(24)
-    expires = datetime.now(UTC) + timedelta(hours=hours)
-    _create_login(connection, login, password, expires, READER_ROLE)
-    limit_login(connection, login, limits_of(person["role"]))
-    connection.execute(text(f"ALTER ROLE {login} SET default_transaction_read_only = on"))
-    connection.execute(
-        statement("login_insert"),
-        {
-            "login": login,
-            "person_id": person["person_id"],
-            "kind": "notebook",
-            "expires_at": expires,
-            "client_id": client_id,
-        },
-    )
-    connection.execute(statement("access_analyze"))
+    if person["all_clients"]:
+        raise ConflictError(
+            f"{person['name']!r} sees every client as {person['role']}; there is no glass to break."
+        )
+    wanted = role or Role(person["role"])
+    if Right.SEE_DATA not in ROLES[wanted].rights:
+        raise ValueError(f"the role {wanted.value} sees no data; say which: --role analyst")
+    until = datetime.now(UTC) + timedelta(hours=hours)
+    _store(connection, person, client.client_id, wanted, until, why, actor, break_glass=True)
     audit.record(
-        connection, "user.credential", actor=actor, client_id=client_id, person=person["name"],
-        login=login, expires_at=expires,
+        connection, "user.break_glass", actor=actor, client_id=client.client_id,
+        person=person["name"], role=wanted.value, until=until, reason=why,
     )  # fmt: skip
-    return login, password
+    return until
 
 
-def _client_of(connection: Connection, person: Mapping[str, Any], slug: str) -> int:
-    client = load_client(connection, slug)
-    seen = connection.scalar(
-        statement("access_sees"),
-        {"person_id": person["person_id"], "client_id": client.client_id},
-    )
-    if not seen:
-        raise AccessDeniedError(
-            f"{person['name']!r} does not see client {slug!r}.",
-            f"Grant it first: adlab user grant {person['username']} --client {slug} --role analyst",
-        )
-    return client.client_id
+@dataclass(frozen=True)
+class Revoked:
+    """What was taken from a person.
 
-
-def create_boards_login(connection: Connection, hours: float = 24 * 30) -> tuple[str, str]:
-    """Make a login for the boards' service: it may become each viewer, and is nobody itself."""
-    for old in connection.scalars(
-        text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'sb\\_%' AND rolvaliduntil < now()")
-    ).all():
-        connection.execute(text(f"DROP ROLE IF EXISTS {old}"))
-    login, password = f"sb_{secrets.token_hex(6)}", secrets.token_urlsafe(24)
-    expires = datetime.now(UTC) + timedelta(hours=hours)
-    _create_login(connection, login, password, expires, BOARDS_ROLE)
-    limit_login(connection, login, BOARDS_LIMITS)
-    return login, password
-
-
-def _create_login(
-    connection: Connection, login: str, password: str, expires: datetime, group: str
-) -> None:
-    # Reason: identifiers and passwords are our own url-safe random text; DDL takes no parameters.
-    connection.execute(
-        text(
-            f"CREATE ROLE {login} LOGIN PASSWORD '{password}' "
-            f"VALID UNTIL '{expires.isoformat()}' IN ROLE {group}"
-        )
-    )
-    # Reason: ending somebody's session needs their role's privileges; the owner inherits them and
-    # gains nothing, since it owns all that people read. It cannot become them.
-    connection.execute(text(f"GRANT {login} TO {OWNER_ROLE} WITH INHERIT TRUE, SET FALSE"))
-
-
-def drop_credential(connection: Connection, login: str) -> bool:
-    """Drop a notebook's login before its time.
-
-    Returns:
-        Whether there was such a login.
+    Attributes:
+        name: The person.
+        clients: Slugs of the clients they no longer see.
+        logins: Their notebooks' logins whose sessions are to be ended.
     """
-    found = connection.scalar(statement("login_drop"), {"login": login})
-    if found is None:
-        return False
-    # Reason: sessions that are still open see nothing from here on, because their login is unknown.
-    connection.execute(text(f"DROP ROLE IF EXISTS {found}"))
-    connection.execute(statement("login_forget"), {"login": login})
-    return True
+
+    name: str
+    clients: tuple[str, ...]
+    logins: tuple[str, ...]
 
 
-def drop_expired_logins(connection: Connection) -> int:
-    """Drop logins of notebooks whose time is over; open sessions of theirs see nothing already.
-
-    Returns:
-        How many were dropped.
-    """
-    expired = connection.scalars(statement("login_expired")).all()
-    for login in expired:
-        connection.execute(text(f"DROP ROLE IF EXISTS {login}"))
-        connection.execute(statement("login_forget"), {"login": login})
-    return len(expired)
-
-
-def create_login_link(
+def revoke(
     connection: Connection,
     name: str,
-    hours: float = 24,
-    purpose: Literal["login", "password"] = "login",
-) -> str:
-    """Make a one-time token that logs a person in, or lets them choose a password first.
+    slug: str | None = None,
+    *,
+    actor: str = audit.LOCAL_OWNER,
+) -> Revoked:
+    """Take a person's grants on a client, or on all of them; broken glass included.
 
-    Returns:
-        The token; only its hash is stored.
+    Their next statement sees nothing of it. End the sessions of `Revoked.logins` after the commit,
+    because a transaction that began before may go on seeing what it saw.
+
+    Args:
+        connection: An operator's transaction.
+        name: The person.
+        slug: The client; every client when None.
+        actor: Who takes it, by name.
+
+    Raises:
+        ConflictError: If the person's role sees every client; says what to do.
+        UnknownObjectError: If person, client or grant does not exist.
     """
     person = load_person(connection, name)
-    token = secrets.token_urlsafe(32)
-    connection.execute(statement("login_link_prune"))
-    connection.execute(
-        statement("login_link_insert"),
-        {
-            "hash": hash_token(token),
-            "person_id": person["person_id"],
-            "purpose": purpose,
-            "expires_at": datetime.now(UTC) + timedelta(hours=hours),
-        },
+    client = None if slug is None else load_client(connection, slug)
+    if person["all_clients"]:
+        raise ConflictError(
+            f"{person['name']!r} sees every client as {person['role']}, not by a grant.",
+            f"Change the role (adlab user role {person['username']} analyst) and grant single "
+            f"clients, or disable them: adlab user disable {person['username']}",
+        )
+    client_id = None if client is None else client.client_id
+    taken = connection.execute(
+        statement("access_revoke"), {"person_id": person["person_id"], "client_id": client_id}
+    ).all()
+    if not taken:
+        held = connection.scalars(
+            statement("report_writer_clients"), {"person_id": person["person_id"]}
+        ).all()
+        raise UnknownObjectError(
+            f"{person['name']!r} has no grant{'' if slug is None else f' on client {slug!r}'}.",
+            f"They see: {', '.join(held) or 'no client'}.",
+        )
+    connection.execute(statement("access_analyze"))
+    for row in taken:
+        audit.record(
+            connection, "user.revoke", actor=actor, client_id=row.client_id,
+            person=person["name"], role=row.role, break_glass=row.break_glass,
+        )  # fmt: skip
+    return Revoked(
+        person["name"],
+        tuple(sorted({row.slug for row in taken})),
+        tuple(logins_of(connection, person["person_id"], client_id)),
     )
-    audit.record(connection, "user.link", person=person["name"], purpose=purpose, hours=hours)
-    return token
 
 
-def hash_token(token: str) -> bytes:
-    """What the store keeps of a one-time token."""
-    return hashlib.sha256(token.encode()).digest()
+def disable(connection: Connection, name: str, *, actor: str = audit.LOCAL_OWNER) -> Revoked:
+    """Shut a person out of everything; their grants stay for when they come back.
+
+    Raises:
+        ConflictError: If they are the last owner.
+        UnknownObjectError: If there is no such person.
+    """
+    person = load_person(connection, name)
+    _keep_an_owner(connection, person)
+    connection.execute(
+        statement("person_disable"), {"person_id": person["person_id"], "disabled": True}
+    )
+    audit.record(connection, "user.disable", actor=actor, person=person["name"])
+    return Revoked(person["name"], (), tuple(logins_of(connection, person["person_id"])))
+
+
+def enable(connection: Connection, name: str, *, actor: str = audit.LOCAL_OWNER) -> str:
+    """Let a disabled person in again, with the grants they had.
+
+    Returns:
+        Their name.
+
+    Raises:
+        UnknownObjectError: If there is no such person.
+    """
+    person = load_person(connection, name)
+    connection.execute(
+        statement("person_disable"), {"person_id": person["person_id"], "disabled": False}
+    )
+    audit.record(connection, "user.enable", actor=actor, person=person["name"])
+    return str(person["name"])
+
+
+def set_role(
+    connection: Connection, name: str, role: Role, *, actor: str = audit.LOCAL_OWNER
+) -> Revoked:
+    """Change a person's role in the agency; what it implies follows at once.
+
+    Returns:
+        Whose sessions are to be ended after the commit, since they run under the earlier limits.
+
+    Raises:
+        ConflictError: If they are the last owner.
+        UnknownObjectError: If there is no such person.
+    """
+    person = load_person(connection, name)
+    if role is not Role.OWNER:
+        _keep_an_owner(connection, person)
+    connection.execute(
+        statement("person_set_role"), {"person_id": person["person_id"], "role": role.value}
+    )
+    connection.execute(statement("access_analyze"))
+    logins = logins_of(connection, person["person_id"])
+    for login in logins:
+        limit_login(connection, login, limits_of(role.value))
+    audit.record(
+        connection, "user.role", actor=actor, person=person["name"], before=person["role"],
+        role=role.value,
+    )  # fmt: skip
+    return Revoked(person["name"], (), tuple(logins))
+
+
+def _keep_an_owner(connection: Connection, person: Mapping[str, Any]) -> None:
+    # Reason: rows are locked, so that two owners cannot shut each other out at one moment.
+    owners = connection.scalars(statement("person_owners_lock"), {"role": Role.OWNER.value}).all()
+    if list(owners) == [person["person_id"]]:
+        raise ConflictError(
+            f"{person['name']!r} is the last owner who can log in.",
+            "Make somebody else owner first: adlab user role NAME owner",
+        )
+
+
+def review(connection: Connection) -> list[dict[str, Any]]:
+    """Every person and what they hold, for an access review: a row a grant, or one without any.
+
+    Columns: name, username, agency_role, disabled_at, client, role, rights (of that role, joined
+    by spaces), given (granted, implied or break-glass), granted_by, granted_at, until, expired,
+    reason, last_login_at, last_seen_at. Times are aware UTC; `until` None means no end.
+    """
+    rows = []
+    for row in connection.execute(statement("access_review")).mappings():
+        role = row["role"] or row["agency_role"]
+        rights = sorted(ROLES[Role(role)].rights) if role in {r.value for r in Role} else []
+        rows.append({**row, "rights": " ".join(rights)})
+    return rows
