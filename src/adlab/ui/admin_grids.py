@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ Tone = Literal["plain", "good", "warn", "bad", "soft"]
 ENDS_SOON = timedelta(days=14)
 QUIET_AFTER = timedelta(days=90)
 WORKER_GONE = timedelta(minutes=2)
+_INSTANT = re.compile(r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d):\d\d(?:\.\d+)?(?:\+00:00|Z)")
 # What pandas puts where an instant is unknown.
 NOTHING = pd.NaT
 
@@ -280,7 +282,10 @@ def audit_grid(rows: Sequence[Mapping[str, Any]]) -> Grid:
     """Entries of the log, newest first."""
     found = tuple(
         (
-            Cell(f"{r['at']:%Y-%m-%d %H:%M:%S}", title=f"entry {r['audit_id']}, UTC"),
+            Cell(
+                f"{day(r['at'].date())} {r['at']:%H:%M:%S}",
+                title=f"{r['at']:%Y-%m-%d %H:%M:%S} UTC, entry {r['audit_id']}",
+            ),
             Cell(r["actor"]),
             Cell(r["action"]),
             Cell(r["client_name"] or "", title=r["slug"] or ""),
@@ -294,9 +299,10 @@ def audit_grid(rows: Sequence[Mapping[str, Any]]) -> Grid:
 def _details(details: Mapping[str, Any]) -> str:
     told = []
     for key, value in details.items():
-        if value in (None, "", [], {}):
+        if value in (None, "", "none given", [], {}):
             continue
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        shown = _INSTANT.sub(r"\1 \2", shown)
         told.append(f"{key.replace('_', ' ')} {shown}")
     return _short(" · ".join(told), 160)
 

@@ -96,9 +96,9 @@ def _people(caller: Caller, now: datetime) -> dict[str, Any]:
         1 for g in granted
         if g["expires_at"] is not None and now < g["expires_at"] < now + grids.ENDS_SOON
     )  # fmt: skip
-    said = f"{grids.many(active, 'person').replace('persons', 'people')} can log in"
+    said = "One person" if active == 1 else f"{active:,} people"
     return {
-        "headline": f"{said}, {grids.many(ending, 'grant')} {'ends' if ending == 1 else 'end'} "
+        "headline": f"{said}; {grids.many(ending, 'grant')} {'ends' if ending == 1 else 'end'} "
                     "within two weeks." if ending else f"{said}.",
         "sections": (
             Section("People", grids.people_grid(people, granted, now)),
