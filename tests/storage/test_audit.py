@@ -229,6 +229,21 @@ def test_raw_sql_of_a_notebook_is_in_the_log_without_its_constants(town: Engine)
     assert [e for e in found if "ALTER ROLE" in e.details["query"]]
 
 
+def test_what_a_login_asked_is_kept_when_it_is_dropped(town: Engine) -> None:
+    with transaction(town) as c:
+        if not query_log.is_on(c):
+            pytest.skip(f"this server does not count statements: {query_log.REMEDY}")
+    reader = _reader(town, "Ann")
+    reader.rows(text("SELECT count(*) AS last_words FROM api.clients"))
+    with reader.connection() as c:
+        login = c.scalar(text("SELECT current_user"))
+    with transaction(town) as c:
+        assert access.drop_credential(c, login)
+    with transaction(town) as c:
+        found = audit.search(c, actor="Ann", action="notebook.sql", limit=1000)
+    assert [e for e in found if "last_words" in e.details["query"]]
+
+
 def test_the_same_statement_later_counts_what_is_new(town: Engine) -> None:
     with transaction(town) as c:
         if not query_log.is_on(c):

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from adlab.core.errors import AccessDeniedError, UnknownObjectError
 from adlab.core.roles import Limits, limits_of
-from adlab.storage import audit
+from adlab.storage import audit, query_log
 from adlab.storage.clients import load_client
 from adlab.storage.engine import BOARDS_ROLE, OWNER_ROLE, READER_ROLE
 from adlab.storage.people import load_person
@@ -163,6 +163,8 @@ def drop_credential(connection: Connection, login: str) -> bool:
     found = connection.scalar(statement("login_drop"), {"login": login})
     if found is None:
         return False
+    # Reason: what it asked is known by its role, which is gone in a moment.
+    query_log.collect(connection)
     _drop(connection, found)
     return True
 
@@ -174,6 +176,8 @@ def drop_expired_logins(connection: Connection) -> int:
         How many were dropped.
     """
     expired = connection.scalars(statement("login_expired")).all()
+    if expired:
+        query_log.collect(connection)
     for login in expired:
         _drop(connection, login)
     return len(expired)
