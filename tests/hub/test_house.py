@@ -11,6 +11,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
+from adlab.storage import passwords
 from adlab.storage.engine import transaction
 from tests.hub.conftest import PASSWORD, Running
 
@@ -56,6 +57,72 @@ def test_a_wrong_name_or_password_reads_the_same(
         assert answer.status_code == 403
         assert "The username or the password is wrong." in answer.text
         assert browser.get("/services/web/").url.path == "/hub/login"
+
+
+def test_logins_are_kept_and_what_nobody_is_called_is_not(running: Running) -> None:
+    typed = "my secret pass phrase typed in the wrong field"
+    with running.browser() as browser:
+        log_in(browser, typed, "x")
+        log_in(browser, "ann", "wrong horse battery")
+        log_in(browser, "ann", PASSWORD)
+    with transaction(running.engine) as connection:
+        rows = connection.execute(text(
+            "SELECT action, actor, details FROM sec.audit WHERE action LIKE 'login.%' "
+            "ORDER BY audit_id DESC LIMIT 3"
+        )).all()  # fmt: skip
+        everything = str(connection.execute(text("SELECT a::text FROM sec.audit a")).all())
+    assert [(r.action, r.actor) for r in rows] == [
+        ("login.ok", "Ann Analyst"), ("login.fail", "Ann Analyst"),
+        ("login.fail", "somebody unknown"),
+    ]  # fmt: skip
+    assert all(r.details == {"by": "password", "address": "127.0.0.1"} for r in rows)
+    assert typed not in everything
+    assert PASSWORD not in everything
+
+
+def test_a_locked_name_is_kept_too(running: Running) -> None:
+    with transaction(running.engine) as connection:
+        passwords.set_password(connection, "Toru Client", PASSWORD)
+    with running.browser() as browser:
+        for _ in range(6):
+            answer = log_in(browser, "toru-client", "wrong sushi and rice")
+        assert "Too many wrong passwords for this name" in answer.text
+    with transaction(running.engine) as connection:
+        assert connection.scalar(text(
+            "SELECT count(*) FROM sec.audit WHERE action = 'login.locked' AND actor = 'Toru Client'"
+        ))  # fmt: skip
+        connection.execute(text("DELETE FROM sec.password WHERE person_id = "
+                                "(SELECT person_id FROM sec.person WHERE name = 'Toru Client')"))  # fmt: skip
+
+
+def test_many_names_from_one_address_are_slowed_and_other_addresses_are_not(
+    running: Running,
+) -> None:
+    elsewhere = httpx.HTTPTransport(local_address="127.0.0.9")
+    with httpx.Client(base_url=running.url, transport=elsewhere, timeout=30,
+                      follow_redirects=True) as guesser:  # fmt: skip
+        # Naming another address each time does not help.
+        told = [
+            log_in_from(guesser, f"name{number}", {"X-Forwarded-For": f"10.0.0.{number}"})
+            for number in range(25)
+        ]
+        assert told[0].status_code == 403
+        assert told[-1].status_code == 429
+        assert 1 <= int(told[-1].headers["Retry-After"]) <= 6
+        assert "Too many attempts from here" in told[-1].text
+    with running.browser() as ann:
+        assert log_in(ann, "ann", PASSWORD).url.path == "/services/web/"
+
+
+def log_in_from(browser: httpx.Client, username: str, headers: dict[str, str]) -> httpx.Response:
+    """Guess, with headers of one's own."""
+    page = browser.get("/hub/login")
+    token = re.search(r'name="_xsrf" value="([^"]*)"', page.text)
+    assert token is not None
+    return browser.post(
+        "/hub/login", headers={"Accept": "text/html", **headers},
+        data={"_xsrf": token[1], "username": username, "password": "guess guess guess"},
+    )  # fmt: skip
 
 
 def test_nobody_posts_themselves_in(running: Running) -> None:

@@ -137,7 +137,7 @@ async def pre_spawn(spawner: Any) -> None:
     servers = read_plan().servers
     others = [s for s in spawner.user.spawners.values() if s is not spawner and s.active]
     if len(others) >= servers.each:
-        raise HTTPError(409, f"You run {len(others)} servers already. Stop one of them first.")
+        raise _refused(409, f"You run {len(others)} servers already. Stop one of them first.")
     if spawner.adlab_login:
         await post_stop(spawner)
     local = servers.spawner in ("local", "users", "systemd")
@@ -180,14 +180,21 @@ async def pre_spawn(spawner: Any) -> None:
     }
 
 
+def _refused(status: int, told: str) -> HTTPError:
+    error = HTTPError(status, told)
+    # Reason: the hub puts a word of its own in place of other messages of a failed start.
+    error.jupyterhub_message = told
+    return error
+
+
 async def _who(spawner: Any) -> tuple[Person, OneClient | None]:
     username = spawner.user.name
     person = (await in_store(lambda c: load_people(c, [username]))).get(username)
     if person is None or not person.has_notebooks:
-        raise HTTPError(403, "Your role has no notebooks. The boards are open to you.")
+        raise _refused(403, "Your role has no notebooks. The boards are open to you.")
     client = person.client_of(spawner.name) if spawner.name else None
     if spawner.name and client is None:
-        raise HTTPError(403, _NO_CLIENT)
+        raise _refused(403, _NO_CLIENT)
     return person, client
 
 
