@@ -8,6 +8,7 @@ and Redis is tried again after a moment.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -80,7 +81,7 @@ class CallCounter:
         """
         now = self._clock()
         window = int(now // WINDOW_SECONDS)
-        left = max(1, int((window + 1) * WINDOW_SECONDS - now))
+        left = max(1, math.ceil((window + 1) * WINDOW_SECONDS - now))
         name = sha256(who.encode()).hexdigest()[:32]
         used = self._shared(name, window, now)
         if used is None:

@@ -118,7 +118,7 @@ def describe(api: FastAPI, aliases: FastAPI) -> dict[str, Any]:
 
 def _make(parts: ApiParts, title: str) -> FastAPI:
     app = FastAPI(
-        title=title, docs_url=None, redoc_url=None, openapi_url=None,
+        title=title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
         responses={
             status: {
                 "description": text,

@@ -32,6 +32,8 @@ _EXACT = 2**53
 
 def account_number(text: str) -> int:
     """The number of an account: `act_1001`, or `1001`; what is none is not found."""
+    if text.strip() != text:
+        raise not_found()
     try:
         return int(parse_account_id(text))
     except ValueError:
