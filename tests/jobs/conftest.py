@@ -58,7 +58,7 @@ class Shop:
                         "audit",
                         "retention",
                         "sessions",
-                    )  # fmt: skip
+                    )
                 },
             },
         )

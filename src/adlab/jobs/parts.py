@@ -16,8 +16,8 @@ from adlab.services.conversions import seal_waiting
 from adlab.services.conversions_send import send_due
 from adlab.services.deletion import perform_deletions
 from adlab.services.inbox_subscriptions import reconcile
-from adlab.services.people import watch_sessions
 from adlab.services.keys import reseal
+from adlab.services.people import watch_sessions
 from adlab.services.privacy_retention import apply_retention
 
 if TYPE_CHECKING:

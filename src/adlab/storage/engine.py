@@ -130,7 +130,22 @@ def translate(error: Exception, url: URL | None = None) -> AdlabError:
     ):
         return AccessDeniedError(
             f"The database{where} refused this login.",
-            "Logins are short-lived: ask an admin for a new one (adlab user credential NAME).",
+            "Logins are short-lived: restart your server, or ask an admin for a new one (adlab "
+            "user credential NAME).",
+        )
+    if state == "57P01" or "terminating connection due to administrator command" in text:
+        return DatabaseUnavailableError(
+            f"The database{where} ended this session: it was restarted, what you may see was "
+            "changed, or a statement ran beyond your role's limit.",
+            "Run it again. If your login is refused then, restart your server or ask an admin for "
+            "a new one (adlab user credential NAME).",
+        )
+    if state == "57014":
+        return StorageError("The statement took too long and was stopped.", "Ask for less.")
+    if "too many connections for role" in text:
+        return AccessDeniedError(
+            "Your login has as many sessions open as your role may have.",
+            "Close notebooks you do not use (Kernel, Shut down), then run it again.",
         )
     if state == "42501":
         return AccessDeniedError(text, "This login may read schema api only.")
@@ -141,8 +156,6 @@ def translate(error: Exception, url: URL | None = None) -> AdlabError:
     if state in ("57P01", "57P02", "57P03", "53300") or isinstance(
         error, (OperationalError, psycopg.OperationalError)
     ):
-        if state == "57014":
-            return StorageError("The statement took too long and was stopped.", "Ask for less.")
         return DatabaseUnavailableError(
             f"The database{where} cannot be reached: {text}",
             "Check that it runs (adlab doctor); what was committed before is safe.",

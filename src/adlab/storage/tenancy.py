@@ -12,14 +12,21 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, TextClause, text
 
-from adlab.core.errors import AccessDeniedError, AdlabError, SchemaOutOfDateError, TenantError
-from adlab.storage.engine import connect_engine, libpq_url, transaction
+from adlab.core.errors import (
+    AccessDeniedError,
+    AdlabError,
+    DatabaseUnavailableError,
+    DataError,
+    SchemaOutOfDateError,
+    TenantError,
+)
+from adlab.storage.engine import connect_engine, libpq_url, transaction, translate
 from adlab.storage.statements import statement
 
 log = logging.getLogger(__name__)
@@ -67,16 +74,22 @@ class Reader:
             raise TenantError(f"{viewer!r} is not a viewer's role.", "Log in again.")
         self._engine = engine
         self._viewer = viewer
+        self._most_rows: int | None = None
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A read-only transaction under the person's role."""
         with transaction(self._engine) as connection:
             if self._viewer is not None:
-                # Reason: LOCAL, so that a pooled connection is nobody again when this ends.
-                connection.execute(text(f"SET LOCAL ROLE {self._viewer}"))
+                self._become(connection)
             connection.execute(text("SET TRANSACTION READ ONLY"))
             yield connection
+
+    def _become(self, connection: Connection) -> None:
+        # Reason: LOCAL, so that a pooled connection is nobody again when this ends.
+        connection.execute(text(f"SET LOCAL ROLE {self._viewer}"))
+        # Reason: taking a role takes none of its settings along.
+        self._most_rows = connection.scalar(text("SELECT api.take_limits()"))
 
     def call(self, query: str, **binds: Any) -> Any:
         """What a function of schema `api` returns that writes, such as setting a budget.
@@ -87,7 +100,7 @@ class Reader:
         with transaction(self._engine) as connection:
             connection.execute(text("SET TRANSACTION READ WRITE"))
             if self._viewer is not None:
-                connection.execute(text(f"SET LOCAL ROLE {self._viewer}"))
+                self._become(connection)
             return connection.scalar(statement(query), binds)
 
     def note(self, action: str, clients: Sequence[str] = (), **details: Any) -> None:
@@ -113,11 +126,16 @@ class Reader:
             return [dict(r) for r in connection.execute(clause, binds).mappings()]
 
     def frame(self, query: str | TextClause, **binds: Any) -> pd.DataFrame:
-        """The same as a DataFrame; its columns are there even without rows."""
+        """The same as a DataFrame; its columns are there even without rows.
+
+        Raises:
+            DataError: If there are more rows than the person's role may have at once.
+        """
         clause = statement(query) if isinstance(query, str) else query
         with self.connection() as connection:
             result = connection.execute(clause, binds)
             columns = list(result.keys())
+            check_rows(result.rowcount, self._most_rows)
             fetched = result.fetchall()
         if not fetched:
             return pd.DataFrame({c: pd.Series(dtype=object) for c in columns})
@@ -168,13 +186,50 @@ class LoginReader(Reader):
 
     Args:
         url: The person's database URL.
+        now: Current aware time, for tests.
     """
 
     is_of_one_person = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__(connect_engine(url, pool_size=2, application="adlab notebook"))
         self._url = libpq_url(url)
+        self._now = now
+        self._asked = False
+        self._ends: datetime | None = None
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A read-only transaction under this login.
+
+        Raises:
+            AccessDeniedError: If the login's time is over; says since when.
+        """
+        self._refuse_when_over()
+        try:
+            with super().connection() as connection:
+                if not self._asked:
+                    self._ask(connection)
+                yield connection
+        except (AccessDeniedError, DatabaseUnavailableError):
+            self._refuse_when_over()
+            raise
+
+    def _ask(self, connection: Connection) -> None:
+        # Reason: every column, because a database of another version may lack some, which
+        # `check_schema` is to say.
+        row = connection.execute(text("SELECT * FROM api.whoami()")).mappings().first()
+        self._asked = True
+        if row is not None:
+            self._ends, self._most_rows = row["login_expires_at"], row.get("rows")
+
+    def _refuse_when_over(self) -> None:
+        if self._ends is not None and self._now() >= self._ends:
+            # Reason: an open session would go on and see nothing, which reads like empty data.
+            raise AccessDeniedError(
+                f"Your login ended at {self._ends:%Y-%m-%d %H:%M} UTC.",
+                "Restart your server, or ask an admin for a new one: adlab user credential NAME",
+            )
 
     def arrow_frame(self, sql: str, binds: Mapping[str, Any]) -> pd.DataFrame:
         """A large result through ADBC.
@@ -182,18 +237,48 @@ class LoginReader(Reader):
         Args:
             sql: A statement with `:name` binds.
             binds: Their values; lists become arrays.
+
+        Raises:
+            DataError: If there are more rows than the person's role may have at once.
         """
         import adbc_driver_postgresql.dbapi as adbc
+        import pyarrow as pa
 
         with self.connection() as connection:
             # Reason: binding on the server side through psycopg's own quoting keeps one way of
             # writing statements; ADBC would need another spelling of parameters.
             compiled = _inline(connection, sql, binds)
-        with adbc.connect(self._url) as link, link.cursor() as cursor:
-            cursor.execute("SET timezone = 'UTC'")
-            cursor.execute(compiled)
-            frame: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+        try:
+            with adbc.connect(self._url) as link, link.cursor() as cursor:
+                cursor.execute("SET timezone = 'UTC'")
+                cursor.execute(compiled)
+                stream, batches, count = cursor.fetch_record_batch(), [], 0
+                for batch in stream:
+                    count += batch.num_rows
+                    check_rows(count, self._most_rows)
+                    batches.append(batch)
+                frame: pd.DataFrame = pa.Table.from_batches(batches, stream.schema).to_pandas()
+        except adbc.Error as error:
+            self._refuse_when_over()
+            raise translate(error, self._engine.url) from error
         return frame
+
+
+def check_rows(count: int, most: int | None) -> None:
+    """Refuse an answer that is larger than a role may have at once.
+
+    Args:
+        count: Its rows.
+        most: The role's limit; None for no limit.
+
+    Raises:
+        DataError: If it is larger; names the limit.
+    """
+    if most is not None and count > most:
+        raise DataError(
+            f"The answer has more than {most:,} rows, the most your role may have at once.",
+            "Ask for fewer days, clients or levels, or sum it up in the question.",
+        )
 
 
 def _inline(connection: Connection, sql: str, binds: Mapping[str, Any]) -> str:

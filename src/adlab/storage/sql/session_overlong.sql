@@ -1,5 +1,6 @@
 -- In: grace (seconds). Out: sessions of notebooks beyond their role's limit, which this ends.
-WITH late AS MATERIALIZED (
+-- Who is late is settled before anybody is ended: conditions of one WHERE run in any order.
+WITH seen AS MATERIALIZED (
   SELECT a.pid, l.login, p.name AS person,
     a.state LIKE 'idle in transaction%' AS idle,
     extract(epoch FROM clock_timestamp() - CASE WHEN a.state = 'active' THEN a.query_start
@@ -10,6 +11,7 @@ WITH late AS MATERIALIZED (
   JOIN sec.person p USING (person_id)
   JOIN sec.role r ON r.role = p.role
   WHERE a.datname = current_database() AND (a.state = 'active' OR a.state LIKE 'idle in trans%')
+), late AS MATERIALIZED (
+  SELECT * FROM seen WHERE seconds > "limit" + :grace
 )
-SELECT login, person, seconds, "limit", idle FROM late
-WHERE seconds > "limit" + :grace AND pg_terminate_backend(pid, 1000)
+SELECT login, person, seconds, "limit", idle FROM late WHERE pg_terminate_backend(pid, 1000)

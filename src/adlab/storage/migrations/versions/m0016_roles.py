@@ -166,8 +166,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
 $$;
 
 -- Bound the caller's transaction by their role's limits. A pooled connection that takes a viewer's
--- role keeps the settings of the role it logged in with, so these are set by hand.
-CREATE FUNCTION api.take_limits() RETURNS void
+-- role keeps the settings of the role it logged in with, so these are set by hand. Out: most rows of
+-- one frame; null for whoever is unknown.
+CREATE FUNCTION api.take_limits() RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE mine sec.role;
 BEGIN
@@ -177,6 +178,7 @@ BEGIN
     PERFORM set_config('statement_timeout', mine.statement_seconds || 's', true),
       set_config('idle_in_transaction_session_timeout', mine.idle_seconds || 's', true);
   END IF;
+  RETURN mine.rows;
 END $$;
 
 REVOKE ALL ON FUNCTION sec.role_has(text, text), sec.may(integer, text), api.whoami(),
