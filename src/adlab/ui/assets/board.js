@@ -90,6 +90,7 @@
     for (const el of $$("[data-region]")) el.innerHTML = ""
     $("#campaigns")?.remove()
     $(".foot")?.remove()
+    $("#said").textContent = "" // what was read aloud is figures too
     region("lead").innerHTML = body
     document.title = "Closed"
   }
