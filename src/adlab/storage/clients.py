@@ -56,6 +56,11 @@ def store_client(
     title = check_name(name, "a client's name", 200)
     currency = check_currency(currency) if currency else None
     timezone = check_timezone(timezone) if timezone else None
+    if connection.scalar(statement("slug_of_former_client"), {"slug": slug}):
+        raise ConflictError(
+            f"A client {slug!r} was off-boarded; its short name stands in its certificate.",
+            "Choose another --slug.",
+        )
     client_id = connection.scalar(
         statement("client_insert"),
         {
