@@ -109,7 +109,9 @@ def try_it(python: Path, place: Path) -> None:
     empty.mkdir()
     home.mkdir(mode=0o755)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("ADLAB_", "PYTHON"))}
-    env |= {"ADLAB_HOME": str(home), "PATH": f"{python.parent}{os.pathsep}{env['PATH']}"}
+    env |= {"ADLAB_HOME": str(home), "PATH": f"{python.parent}{os.pathsep}{env['PATH']}",
+            # Reason: the environment of this check lies where no other account may look.
+            "ADLAB_HUB__SPAWNER": "local", "ADLAB_HUB__TRUST_EVERYBODY": "1"}  # fmt: skip
     env.pop("VIRTUAL_ENV", None)
     adlab = str(python.parent / "adlab")
 

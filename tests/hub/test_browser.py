@@ -189,6 +189,8 @@ def test_logging_out_ends_every_tab_and_the_way_to_notebooks(
     for path in ("/services/web/", f"{BOARDS}nordlicht", "/hub/home", "/hub/spawn"):
         page.goto(running.url + path)
         assert "/hub/login" in page.url, path
+    look.click("text=Log in again")
+    look.wait_for_url("**/hub/login**")
 
 
 def test_a_session_that_is_over_shows_nothing_more(

@@ -122,3 +122,18 @@ def test_a_taken_port_is_explained(database: str, tmp_path: Path) -> None:
         assert "--port" in done.stderr
         assert {p.pid for p in psutil.Process().children(recursive=True)} == before
         assert not (tmp_path / "run" / "hub.json").exists()
+
+
+def test_one_system_user_for_all_is_refused_before_anything_starts(
+    database: str, tmp_path: Path
+) -> None:
+    given = environment(tmp_path, database)
+    del given["ADLAB_HUB__TRUST_EVERYBODY"]
+    done = subprocess.run(
+        [sys.executable, "-m", "adlab.cli", "hub", "--port", str(free_port())],
+        env=given, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "read everybody's files and environment" in " ".join(done.stderr.split())
+    assert "ADLAB_HUB__TRUST_EVERYBODY=1" in done.stderr
+    assert "Starting" not in done.stderr + done.stdout

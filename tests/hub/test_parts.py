@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from adlab.core.errors import SettingsError
 from adlab.core.roles import ROLES, Right, Role, has_right
 from adlab.hub.authenticator import model_of
 from adlab.hub.homes import find_notebooks
+from adlab.hub.people import OneClient, Person
 from adlab.hub.plan import Plan, read_plan
 from adlab.hub.roles import load_roles, may_log_in
 from adlab.hub.services import service_environment, services
 from adlab.hub.settling import copy_notebooks
+from adlab.hub.sweeping import why_end
 from adlab.local import Supervisor, free_port
 from adlab.local.proxies import ProxyProgram, find_proxy, smoke_test
 from adlab.local.tending import GIVE_UP_AFTER, Tender
@@ -166,3 +169,21 @@ def test_who_ends_is_started_again_and_who_keeps_ending_is_left_alone(tmp_path: 
         tender.look(stop)
         assert said == []
         stop.set()
+
+
+SEEN = OneClient(7, "acme-eu", "Acme")
+ANN = Person(1, "Ann", "ann", "analyst", (SEEN,))
+
+
+@pytest.mark.parametrize(("server", "until", "person", "why"), [
+    ("", 0.0, ANN, ""), ("", 200.0, ANN, ""), ("acme-eu", 200.0, ANN, ""),
+    ("", 100.0, ANN, "login over"), ("acme-eu", 99.0, ANN, "login over"),
+    ("tokyo", 200.0, ANN, "client taken away"), ("", 200.0, None, "no longer allowed"),
+    ("", 200.0, replace(ANN, role="client_viewer"), "no longer allowed"),
+    ("acme-eu", 200.0, replace(ANN, clients=()), "client taken away"),
+    ("", 200.0, replace(ANN, clients=()), ""),
+])  # fmt: skip
+def test_a_server_lasts_as_long_as_its_person_its_client_and_its_login(
+    server: str, until: float, person: Person | None, why: str
+) -> None:
+    assert why_end(server, until, person, now=100.0) == why

@@ -121,7 +121,7 @@ def account(house: Running, username: str) -> pwd.struct_passwd:
     with transaction(house.engine) as connection:
         person = load_people(connection, [username])[username]
     plan = house.house.plan
-    made = Accounts(Path(plan.servers.people), load_key(Path(plan.folder)))
+    made = Accounts(Path(plan.servers.people), load_key(Path(plan.servers.people)))
     return pwd.getpwnam(made.name_of("adl", person.person_id))
 
 
@@ -130,7 +130,7 @@ def folder_of_team(house: Running, slug: str) -> Path:
     from sqlalchemy import text
 
     plan = house.house.plan
-    made = Accounts(Path(plan.servers.people), load_key(Path(plan.folder)))
+    made = Accounts(Path(plan.servers.people), load_key(Path(plan.servers.people)))
     with transaction(house.engine) as connection:
         number = connection.scalar(
             text("SELECT client_id FROM app.client WHERE slug = :slug"), {"slug": slug}
@@ -155,7 +155,7 @@ def test_a_notebook_reaches_nothing_of_its_neighbours_or_the_house(house: Runnin
         forbidden = [
             him.pw_dir, f"{him.pw_dir}/secret.txt", str(Path(him.pw_dir).parent),
             str(Path(plan.servers.people) / "clients"),
-            plan.folder, f"{plan.folder}/jupyterhub.sqlite", f"{plan.folder}/accounts.key",
+            plan.folder, f"{plan.folder}/jupyterhub.sqlite", f"{plan.servers.people}/accounts.key",
             f"{plan.folder}/jupyterhub_cookie_secret", str(house.house.logs), "/etc/shadow",
             str(folder_of_team(house, "tokyo")),
             *(f"/proc/{c.pid}/environ" for c in house.parts.children),

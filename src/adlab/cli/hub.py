@@ -11,6 +11,7 @@ import typer
 from adlab.cli import output
 
 if TYPE_CHECKING:
+    from adlab.hub.house import House
     from adlab.runtime import Runtime
     from adlab.web.desk import Desk
 
@@ -59,15 +60,18 @@ def hub(
             open_house(parts, house, clean_environment())
             instance.announce(house.address)
             if json:
-                output.document({"url": house.address, "proxy": house.proxy.kind})
+                output.document(
+                    {
+                        "url": house.address,
+                        "proxy": house.proxy.kind,
+                        "spawner": house.plan.servers.spawner,
+                    }
+                )
             else:
                 output.data(f"adlab hub: {house.address}")
             if nobody_can_log_in(runtime):
                 output.say("Nobody has a password yet: adlab user password local-owner")
-            output.say(
-                "People log in with `adlab user password` or `adlab user invite`. Notebook servers "
-                "share one system user: for one trusting team. Ctrl-C stops everything."
-            )
+            output.say(f"{_who_enters(house)} {_whose_servers(house)} Ctrl-C stops everything.")
             stop = threading.Event()
             try:
                 Tender(parts, output.say).watch(stop)
@@ -77,6 +81,22 @@ def hub(
                 stop.set()
         finally:
             desk.stop()
+
+
+def _who_enters(house: House) -> str:
+    if house.plan.provider is None:
+        return "People log in with `adlab user password` or `adlab user invite`."
+    return f"People log in through {house.plan.provider.kind}; `adlab user add` says who may."
+
+
+def _whose_servers(house: House) -> str:
+    return {
+        "local": "Notebook servers share one system user: for one trusting team.",
+        "users": "Each person's notebooks run as a system user of their own.",
+        "systemd": "Each person's notebooks run in units of their own.",
+        "docker": "Notebooks run in containers.",
+        "kubernetes": "Notebooks run in pods.",
+    }[house.plan.servers.spawner]
 
 
 def desk_environment(desk: Desk) -> dict[str, str]:

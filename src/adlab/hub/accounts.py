@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import threading
 import time
@@ -64,31 +65,32 @@ def longest_home(people: str) -> str:
     return f"{people}/home/{PERSON}-00000000"
 
 
+def prepare_people(people: Path) -> None:
+    """Make the folder of homes: people may pass through it and not list it.
+
+    Raises:
+        SettingsError: If it is not root's alone to change.
+    """
+    for folder in (people, people / "home", people / "clients"):
+        folder.mkdir(parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0:
+            raise SettingsError(
+                f"{folder} belongs to somebody else.", "Set ADLAB_HUB__PEOPLE to another one."
+            )
+        folder.chmod(0o711)
+
+
 class Accounts:
     """Finds and makes accounts.
 
     Args:
-        people: Folder of homes and shared folders; made when missing.
+        people: Folder of homes and shared folders; see `prepare_people`.
         key: Bytes of this installation, which names are made of.
     """
 
     def __init__(self, people: Path, key: bytes) -> None:
         self._people, self._key = people, key
-
-    def prepare(self) -> None:
-        """Make the folders: people may pass through them and not list them.
-
-        Raises:
-            SettingsError: If they are not root's alone to change.
-        """
-        for folder in (self._people, self._people / "home", self._people / "clients"):
-            folder.mkdir(parents=True, exist_ok=True)
-            found = folder.lstat()
-            if not folder.is_dir() or folder.is_symlink() or found.st_uid != 0:
-                raise SettingsError(
-                    f"{folder} belongs to somebody else.", "Set ADLAB_HUB__PEOPLE to another one."
-                )
-            folder.chmod(0o711)
 
     def name_of(self, kind: str, number: int) -> str:
         """The name of a person's account or a client's group."""
@@ -147,7 +149,7 @@ class Accounts:
 
 
 def load_key(folder: Path) -> bytes:
-    """The key of names, made at the first start: it must outlive changes of all other keys."""
+    """The key of names, made at the first start; it lies with the homes that are named by it."""
     place = folder / "accounts.key"
     if not place.is_file():
         fresh = place.with_suffix(f".{secrets.token_hex(4)}")

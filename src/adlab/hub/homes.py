@@ -41,7 +41,8 @@ class Home:
 
 def accounts_of(plan: Plan) -> Accounts:
     """Accounts of this installation."""
-    return Accounts(Path(plan.servers.people), load_key(Path(plan.folder)))
+    people = Path(plan.servers.people)
+    return Accounts(people, load_key(people))
 
 
 def home_of(plan: Plan, person: Person, client: OneClient | None) -> Home:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adlab.core.errors import SettingsError
-from adlab.hub.accounts import Accounts, load_key
+from adlab.hub.accounts import prepare_people
 from adlab.hub.choice import choose_servers
 from adlab.hub.entry import choose_provider
 from adlab.hub.homes import publish_gallery, publish_kernel
@@ -100,7 +100,7 @@ def plan_house(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     session_key = runtime.vault.derive_all("web session")
     if servers.people:
-        Accounts(Path(servers.people), load_key(folder)).prepare()
+        prepare_people(Path(servers.people))
         publish_kernel(Path(servers.people), servers.python)
     gallery = publish_gallery(Path(servers.people or folder) / "gallery")
     plan = Plan(
