@@ -1,7 +1,10 @@
-"""The open house: a notebook server of one's own, and how soon a killed part answers again."""
+"""The open house: a board, a notebook server of one's own, how soon a killed part answers again."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,7 @@ PARTS = {
 
 
 def measure(folder: Path) -> list[Figure]:
-    """Open a notebook through the browser, then kill one part after the other."""
+    """Open a board and a notebook through the browser, then kill one part after the other."""
     from adlab.local import reset_data
 
     home = folder / "home"
@@ -32,12 +35,20 @@ def measure(folder: Path) -> list[Figure]:
             house.wait_said("All history is loaded")
             with chrome() as browser:
                 context = browser.new_context()
-                notebook = _notebook(context.new_page(), house)
+                page = context.new_page()
+                board = _board(page, house)
+                notebook = _notebook(page, house)
                 again = {name: _killed(context, house, name) for name in PARTS}
+        own = _own_account(home)
     finally:
         reset_data(home)
     return [
-        Figure("notebooks: click to notebook visible", notebook, "s", 20.0),
+        Figure("login link to live board", board, "s"),
+        Figure("notebooks, one system user: click to notebook visible", notebook, "s", 10.0),
+        *(
+            Figure(f"notebooks, {name}: click to notebook visible", took, "s", 10.0)
+            for name, took in own.items()
+        ),
         *(
             Figure(f"kill -9 {name}: answers again after", took, "s")
             for name, took in again.items()
@@ -45,10 +56,45 @@ def measure(folder: Path) -> list[Figure]:
     ]
 
 
-def _notebook(page: Any, house: Visited) -> float:
-    page.goto(house.links.pop(0))
+def _own_account(home: Path) -> dict[str, float]:
+    """The same where each person has a system user; only root can measure that."""
+    from tests.hub.accounts import forget_accounts, open_interpreter
+
+    if os.geteuid() != 0:
+        return {}
+    people = Path(tempfile.mkdtemp(prefix="adl", dir="/var/lib"))
+    try:
+        with (
+            open_interpreter() as python,
+            visited(home, "demo", "--no-browser", links=4, ADLAB_HUB__SPAWNER="users",
+                    ADLAB_HUB__PYTHON=python, ADLAB_HUB__PEOPLE=str(people)) as house,
+            chrome() as browser,
+        ):  # fmt: skip
+            page = browser.new_context().new_page()
+            _board(page, house)
+            first = _notebook(page, house)
+            page.goto(f"{house.url}/hub/home")
+            page.click("#stop")
+            page.wait_for_selector("text=Start notebooks", timeout=60_000)
+            page.goto(f"{house.url}/services/web/")
+            return {"own system user, account made": first,
+                    "own system user, later": _notebook(page, house)}  # fmt: skip
+    finally:
+        forget_accounts(people)
+        shutil.rmtree(people, ignore_errors=True)
+
+
+def _board(page: Any, house: Visited) -> float:
+    link = house.links.pop(0)
+    began = time.perf_counter()
+    page.goto(link)
     page.wait_for_url("**/services/web/")
     page.goto(house.board("nordlicht-outdoor"))
+    page.wait_for_selector("html[data-live=yes]", state="attached")
+    return time.perf_counter() - began
+
+
+def _notebook(page: Any, house: Visited) -> float:
     page.goto(f"{house.url}/services/web/")
     began = time.perf_counter()
     page.click("text=Open notebooks")

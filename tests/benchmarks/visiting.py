@@ -20,6 +20,7 @@ from adlab.local import free_port
 from tests.benchmarks.figures import environment
 
 LINK = re.compile(r"http://\S+/hub/link/\S+")
+ONE_USER = {"ADLAB_HUB__SPAWNER": "local", "ADLAB_HUB__TRUST_EVERYBODY": "1"}
 START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 
@@ -62,19 +63,20 @@ class Visited:
 
 
 @contextmanager
-def visited(home: Path, *command: str, links: int = 0) -> Iterator[Visited]:
+def visited(home: Path, *command: str, links: int = 0, **extra: str) -> Iterator[Visited]:
     """Run `adlab …` on a free port until the block ends; ready when it printed its links.
 
     Args:
         home: Its ADLAB_HOME.
         command: `demo`, `--no-browser` or `hub`; the port is added.
         links: How many login links to wait for.
+        extra: Variables beside ADLAB_HOME; one system user for all unless they say otherwise.
     """
     port = free_port()
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "adlab.cli", *command, "--port", str(port)],
-        env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(home, **{**ONE_USER, **extra}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     house = Visited(process, f"http://127.0.0.1:{port}", began)
     readers = [

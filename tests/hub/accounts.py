@@ -47,3 +47,15 @@ def open_interpreter() -> Iterator[str]:
         yield python
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget_accounts(people: Path) -> None:
+    """Remove the accounts and groups of a folder of homes: a test's, never anybody's."""
+    import pwd
+
+    for entry in pwd.getpwall():
+        if entry.pw_dir.startswith(f"{people}/home/adl-"):
+            assert entry.pw_uid != 0
+            subprocess.run(["userdel", entry.pw_name], check=False, capture_output=True)
+    for team in (people / "clients").glob("adc-*"):
+        subprocess.run(["groupdel", team.name], check=False, capture_output=True)

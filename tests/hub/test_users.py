@@ -6,7 +6,6 @@ import json
 import os
 import pwd
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from adlab.hub.accounts import TEAM, Accounts, load_key
 from adlab.storage import access
 from adlab.storage.engine import transaction
 from tests.hub import kernels
-from tests.hub.accounts import open_interpreter
+from tests.hub.accounts import forget_accounts, open_interpreter
 from tests.hub.conftest import Running, opened
 
 pytestmark = [
@@ -77,6 +76,7 @@ def house(
     people = Path(tempfile.mkdtemp(prefix="adl", dir="/var/lib"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, people, ignore_errors=True)
+        stack.callback(forget_accounts, people)
         try:
             python = stack.enter_context(open_interpreter())
         except LookupError as reason:
@@ -92,21 +92,7 @@ def house(
                 access.store_person(connection, name, Role.ANALYST, username)
                 for slug in slugs:
                     access.grant(connection, name, slug, Role.ANALYST)
-        before = {entry.pw_name for entry in pwd.getpwall()}
         yield found
-        stack.callback(_remove_accounts, before)
-
-
-def _remove_accounts(before: set[str]) -> None:
-    import grp
-
-    for entry in pwd.getpwall():
-        if entry.pw_name.startswith("adl-") and entry.pw_name not in before:
-            assert entry.pw_uid != 0
-            subprocess.run(["userdel", entry.pw_name], check=False, capture_output=True)
-    for group in grp.getgrall():
-        if group.gr_name.startswith("adc-"):
-            subprocess.run(["groupdel", group.gr_name], check=False, capture_output=True)
 
 
 def servers_of(uid: int) -> list[psutil.Process]:
