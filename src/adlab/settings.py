@@ -131,6 +131,9 @@ class WebSettings(BaseModel):
     public_url: str | None = Field(
         None, description="The address people type; unset: http://host:port."
     )
+    boards_host: str | None = Field(
+        None, description="A host name of their own for the boards; needs PUBLIC_URL."
+    )
     api_per_minute: int = Field(
         120, ge=1, le=1_000_000, description="Requests a minute of one token of the REST API."
     )
@@ -146,6 +149,15 @@ class WebSettings(BaseModel):
         if parts.path.strip("/"):
             raise ValueError("it must be a host without a path")
         return value.rstrip("/")
+
+    @field_validator("boards_host")
+    @classmethod
+    def _check_boards_host(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(
+            r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", value
+        ):
+            raise ValueError("it must be a lower-case host name, perhaps with a port")
+        return value
 
     @property
     def address(self) -> str:
@@ -329,6 +341,7 @@ EXAMPLES = {
     "ADLAB_WEB__PORT": "8600",
     "ADLAB_WEB__PUBLIC_URL": "https://reports.example.com",
     "ADLAB_WEB__API_PER_MINUTE": "120",
+    "ADLAB_WEB__BOARDS_HOST": "boards.example.com",
     "ADLAB_HUB__PROXY": "python",
     "ADLAB_HUB__SPAWNER": "users",
     "ADLAB_HUB__TRUST_EVERYBODY": "1",
