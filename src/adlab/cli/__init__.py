@@ -40,6 +40,7 @@ def _register() -> None:
         imports,
         keys,
         match,
+        privacy,
         report,
         servers,
         sync,
@@ -56,6 +57,7 @@ def _register() -> None:
     app.add_typer(users.app, name="user")
     app.add_typer(tokens.app, name="token")
     app.add_typer(audit.app, name="audit")
+    app.add_typer(privacy.app, name="privacy")
     app.add_typer(imports.app, name="import")
     app.add_typer(fx.app, name="fx")
     app.add_typer(epochs.app, name="epoch")

@@ -66,7 +66,10 @@ def write_export(engine: Engine, of: Offboarding, check: Callable[[], None]) -> 
             _require_ours(folder, of)
             shutil.rmtree(folder)
         shutil.rmtree(draft, ignore_errors=True)
-        (draft / "reports").mkdir(parents=True, mode=0o700)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Reason: it holds all of a client; whoever hands it over decides who else reads it.
+        draft.mkdir(mode=0o700)
+        (draft / "reports").mkdir()
         manifest = _write(engine, of, draft, check)
         draft.rename(folder)
     except OSError as error:

@@ -111,3 +111,19 @@ def load_client(connection: Connection, slug: str) -> ClientRow:
 def load_clients(connection: Connection) -> list[ClientRow]:
     """Every client, by name."""
     return [ClientRow(**row) for row in connection.execute(statement("client_list")).mappings()]
+
+
+def load_accounts(connection: Connection, client_id: int) -> list[dict[str, Any]]:
+    """A client's accounts, when each was last read (aware UTC), and up to which day."""
+    rows = connection.execute(statement("client_accounts"), {"client_id": client_id})
+    return [dict(r) for r in rows.mappings()]
+
+
+def store_face(
+    connection: Connection, client_id: int, name: str | None, brand: Mapping[str, Any]
+) -> None:
+    """Set a client's name, and keys of its brand; None takes a key away."""
+    connection.execute(
+        statement("client_face"),
+        {"client_id": client_id, "name": name, "brand": json.dumps(dict(brand))},
+    )
