@@ -65,9 +65,10 @@ def make_site(config: WebConfig) -> ASGIApp:
     pages_app = make_app(config)
     parts = api.make_parts(config, pages_app.state.sessions.keys, pages_app.state.hub)
     v1, seed = api.make_api(parts)
-    return Starlette(
-        routes=[Mount(api.V1, v1), Mount(api.SEED, seed), Mount(config.prefix or "/", pages_app)]
-    )
+    rest: ASGIApp = pages_app
+    if config.prefix:
+        rest = Starlette(routes=[Mount(config.prefix, pages_app)])
+    return api.Beside({api.V1: v1, api.SEED: seed}, rest)
 
 
 def current(request: Request) -> tuple[Session, Viewer] | None:

@@ -22,7 +22,7 @@ from adlab.storage.engine import owner_engine, transaction
 from adlab.storage.migrate import migrate
 from adlab.storage.tokens import store_token
 from adlab.vault import signing_keys
-from adlab.web.api.app import ApiParts, make_api, make_parts
+from adlab.web.api.app import SEED, V1, ApiParts, Beside, make_api, make_parts
 from adlab.web.api.tokens import Claims, TokenSigner
 from adlab.web.config import WebConfig
 from tests.conftest import create_database, drop_database
@@ -133,17 +133,19 @@ def people(engine: Engine) -> None:
         ])  # fmt: skip
 
 
+async def nothing(scope: Any, receive: Any, send: Any) -> None:
+    """What lies beside the API; no test of it comes here."""
+    raise AssertionError(f"{scope['path']} is no address of the API")
+
+
 def open_api(url: str, seeded: Seeded, redis_url: str | None = None, **config: Any) -> Api:
     """An API on this database."""
     clock = Clock()
     parts = make_parts(
         WebConfig(boards_url(url), redis_url, KEY, **config), signing_keys(KEY), None, clock
     )
-    from starlette.applications import Starlette
-    from starlette.routing import Mount
-
     v1, seed = make_api(parts)
-    app = Starlette(routes=[Mount("/api/v1", v1), Mount("/api/meta", seed)])
+    app = Beside({V1: v1, SEED: seed}, nothing)
     return Api(owner_engine(url), seeded, parts, clock, app)
 
 

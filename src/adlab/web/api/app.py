@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adlab import __version__
 from adlab.realtime.calls import CallCounter
@@ -40,12 +40,16 @@ Ids are text. Amounts stand beside their currency and are never added up over cu
 of each account's own calendar. null means not known.
 """
 _ANSWERS = {
+    400: "The request cannot be read.",
     401: "No token, or none that holds; see WWW-Authenticate.",
     403: "The token's scope or the person's role does not include this.",
     404: "There is no such object, or you may not see it.",
     409: "It does not fit the state of things.",
+    413: "The request is too large.",
+    414: "The address is too long.",
     422: "The request cannot be answered as asked.",
     429: "Too many requests; see Retry-After.",
+    503: "The store or the hub does not answer just now; see Retry-After.",
 }
 
 
@@ -84,6 +88,31 @@ def make_api(parts: ApiParts) -> tuple[ASGIApp, ASGIApp]:
         return HTMLResponse(render("api_docs", described=described, operations=_listed(described)))
 
     return Edge(api, parts.notes, V1), Edge(aliases, parts.notes, SEED)
+
+
+class Beside:
+    """Applications below paths of their own, and one for everything else.
+
+    Reason: a mount of Starlette does not take addresses with a line break in them, and hands them
+    on to pages that answer in another form.
+
+    Args:
+        places: Path → application.
+        rest: For all other paths.
+    """
+
+    def __init__(self, places: Mapping[str, ASGIApp], rest: ASGIApp) -> None:
+        self._places, self._rest = dict(places), rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a call on."""
+        path = scope.get("path", "") if scope["type"] == "http" else ""
+        for place, app in self._places.items():
+            if path == place or path.startswith(f"{place}/"):
+                inner = dict(scope) | {"root_path": scope.get("root_path", "") + place}
+                await app(inner, receive, send)
+                return
+        await self._rest(scope, receive, send)
 
 
 def describe(api: FastAPI, aliases: FastAPI) -> dict[str, Any]:
