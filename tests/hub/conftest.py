@@ -21,7 +21,14 @@ from adlab.hub.house import House, open_house, plan_house
 from adlab.local import Supervisor, free_port
 from adlab.local.tending import Tender
 from adlab.runtime import Runtime
-from adlab.settings import DatabaseSettings, HubSettings, MetaSettings, RedisSettings, Settings
+from adlab.settings import (
+    DatabaseSettings,
+    HubSettings,
+    MetaSettings,
+    RedisSettings,
+    Settings,
+    WebSettings,
+)
 from adlab.storage import access, passwords
 from adlab.storage.engine import owner_engine, transaction
 from adlab.storage.migrate import migrate
@@ -91,13 +98,16 @@ def people(engine: Engine) -> None:
 
 
 @contextmanager
-def opened(server: str, redis_url: str | None, home: Path, **hub: Any) -> Iterator[Running]:
+def opened(
+    server: str, redis_url: str | None, home: Path, *, boards_host: str = "", **hub: Any
+) -> Iterator[Running]:
     """A house on a seeded database of its own, tended.
 
     Args:
         server: Superuser URL of a database server.
         redis_url: Where live events travel, or None.
         home: adlab's home.
+        boards_host: A name of this machine at which the boards are, apart from the rest.
         hub: Settings of the hub; one shared system user unless they say otherwise.
     """
     url = create_database(server)
@@ -111,10 +121,15 @@ def opened(server: str, redis_url: str | None, home: Path, **hub: Any) -> Iterat
         redis=RedisSettings(url=redis_url), hub=HubSettings(**wanted),
         meta=MetaSettings(app_secret=SecretStr(APP_SECRET)),
     )  # fmt: skip
-    stop = threading.Event()
+    port, stop = free_port(), threading.Event()
+    if boards_host:
+        web = WebSettings(
+            public_url=f"http://127.0.0.1:{port}", boards_host=f"{boards_host}:{port}"
+        )
+        settings = settings.model_copy(update={"web": web})
     try:
         with Supervisor() as parts:
-            house = plan_house(Runtime(settings), port=free_port())
+            house = plan_house(Runtime(settings), port=port)
             open_house(parts, house, {})
             found = Running(house, parts, engine)
             tender = threading.Thread(

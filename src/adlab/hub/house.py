@@ -93,6 +93,12 @@ def plan_house(
         loopback_store=_is_near(runtime.engine.url.host),
     )  # fmt: skip
     provider = choose_provider(settings.hub)
+    boards_address = _boards_address(settings.web.public_url, settings.web.boards_host)
+    if boards_address and settings.hub.proxy == "node":
+        raise SettingsError(
+            "ADLAB_WEB__BOARDS_HOST needs adlab's own proxy; Node's does not look at both host "
+            "and path.", "Set ADLAB_HUB__PROXY=python.",
+        )  # fmt: skip
     host = settings.web.host
     address = settings.web.public_url or f"http://{host}:{port}"
     boards, web, hub, api = (free_port() for _ in range(4))
@@ -110,7 +116,7 @@ def plan_house(
         web_url=f"http://127.0.0.1:{web}", web_token=secrets.token_hex(32),
         folder=str(folder), database_url=runtime.database_url, session_key=session_key, demo=demo,
         servers=replace(servers, gallery=gallery), provider=provider,
-        proxied=bool(settings.web.public_url),
+        proxied=bool(settings.web.public_url), boards_address=boards_address,
     )  # fmt: skip
     with transaction(runtime.engine) as connection:
         login, password = create_boards_login(connection)
@@ -123,9 +129,9 @@ def plan_house(
         "ADLAB_DEMO": "1" if demo else "",
         **(desk or {}),
     }
-    return House(plan, address, find_proxy(settings.hub.proxy), shared, runtime.home / "logs",
-                 host, port, api, runtime.hooks_environment(),
-                 f"http://127.0.0.1:{free_port()}")  # fmt: skip
+    proxy = find_proxy("python" if boards_address else settings.hub.proxy)
+    return House(plan, address, proxy, shared, runtime.home / "logs", host, port, api,
+                 runtime.hooks_environment(), f"http://127.0.0.1:{free_port()}")  # fmt: skip
 
 
 def open_house(parts: Supervisor, house: House, environment: Mapping[str, str]) -> None:
@@ -181,6 +187,9 @@ def open_house(parts: Supervisor, house: House, environment: Mapping[str, str]) 
                 house.host, house.port, house.proxy_api_port,
                 fixed=fixed,
                 front_door="/services/web/",
+                apart=("/services/boards", plan.boards_address, plan.public_url)
+                if plan.boards_address
+                else None,
             ),
             log=house.logs / "proxy.log",
             environment={**environment, "CONFIGPROXY_AUTH_TOKEN": plan.proxy_token},
@@ -229,7 +238,22 @@ def _port(url: str) -> str:
     return url.rsplit(":", 1)[1]
 
 
+def _boards_address(public_url: str | None, host: str | None) -> str:
+    """The boards' own address; "" when they share the one of all."""
+    if host is None:
+        return ""
+    if not public_url or public_url.split("://", 1)[1] == host:
+        raise SettingsError(
+            "ADLAB_WEB__BOARDS_HOST needs ADLAB_WEB__PUBLIC_URL with another host name.",
+            "Set both; both names lead to this machine.",
+        )
+    return f"{public_url.split('://', 1)[0]}://{host}"
+
+
 def _origins(house: House) -> list[str]:
     public = house.address.split("://", 1)[1]
     named = {public, f"{house.host}:{house.port}", f"localhost:{house.port}"}
+    if house.plan.boards_address:
+        # Reason: then no page of the other host has business with a board.
+        named = {house.plan.boards_address.split("://", 1)[1]}
     return [part for origin in sorted(named) for part in ("--public-origin", origin)]

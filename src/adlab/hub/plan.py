@@ -104,6 +104,7 @@ class Plan:
         servers: How people's servers are started.
         provider: Who checks people; None means adlab's own passwords.
         proxied: Whether another proxy on this machine stands before ours.
+        boards_address: The boards' own public address; "" when they share the one of all.
     """
 
     bind_url: str
@@ -122,6 +123,7 @@ class Plan:
     servers: Servers = field(default_factory=Servers)
     provider: Provider | None = None
     proxied: bool = False
+    boards_address: str = ""
 
     def __repr__(self) -> str:
         return f"Plan(bind_url={self.bind_url!r}, …)"

@@ -47,6 +47,7 @@ class ProxyProgram:
         api_port: int,
         fixed: Sequence[tuple[str, str]] = (),
         front_door: str = "",
+        apart: tuple[str, str, str] | None = None,
     ) -> list[str]:
         """The whole command line; the secret goes into CONFIGPROXY_AUTH_TOKEN.
 
@@ -56,12 +57,15 @@ class ProxyProgram:
             api_port: Port of the interface for the hub, on loopback.
             fixed: Prefixes and targets that hold without the hub; Node's proxy has none.
             front_door: Where "/" leads without the hub; likewise.
+            apart: A path with an address of its own: path, address, and that of all others.
         """
         if self.kind == "node":
             return [*self.command, "--ip", host, "--port", str(port), "--api-ip", "127.0.0.1",
                     "--api-port", str(api_port), "--log-level", "warn"]  # fmt: skip
         routes = [part for prefix, target in fixed for part in ("--route", f"{prefix}={target}")]
         door = ["--front-door", front_door] if front_door else []
+        if apart is not None:
+            door += ["--apart", *apart]
         return [*self.command, "--host", host, "--port", str(port), "--api-port", str(api_port),
                 *routes, *door]  # fmt: skip
 

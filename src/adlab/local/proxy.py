@@ -46,7 +46,7 @@ from tornado.websocket import (
 
 from adlab.core.errors import ConflictError
 from adlab.local.ports import is_free, port_holder
-from adlab.local.proxy_routes import Routes, build_api
+from adlab.local.proxy_routes import Apart, Routes, build_api
 
 CONNECT_SECONDS = 5.0
 MESSAGE_BYTES = 256 * 1024 * 1024
@@ -116,6 +116,13 @@ class ProxyHandler(WebSocketHandler):  # type: ignore[misc]  # tornado is not fo
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Pass a page or a websocket on."""
+        elsewhere = self._belongs_elsewhere()
+        if elsewhere:
+            if self.request.headers.get("Upgrade"):
+                self._say(404, "Nothing lives at this address.", "")
+            else:
+                self.redirect(elsewhere + (self.request.uri or "/"))
+            return
         if self.request.path == "/" and self.settings["front_door"]:
             self.redirect(self.settings["front_door"])
             return
@@ -124,7 +131,19 @@ class ProxyHandler(WebSocketHandler):  # type: ignore[misc]  # tornado is not fo
         else:
             await self._forward()
 
+    def _belongs_elsewhere(self) -> str:
+        """The address whose host a path belongs to, when it was asked of the other; "" if not.
+
+        Reason: what shares a host shares an origin. Code in a notebook must not read boards with
+        the cookies of whoever looks at it.
+        """
+        apart: Apart | None = self.settings["apart"]
+        return apart.other_address(self.request.host, self.request.path) if apart else ""
+
     async def _forward(self, *args: Any, **kwargs: Any) -> None:
+        if self._belongs_elsewhere():
+            self._say(404, "Nothing lives at this address.", "")
+            return
         target = self._target()
         if target is None:
             return
@@ -284,7 +303,10 @@ font-weight:600}}p{{color:light-dark(#5B6472,#9AA4B2)}}</style>
 
 
 def build_server(
-    routes: Mapping[str, str] | Routes, allowed_origins: frozenset[str], front_door: str = ""
+    routes: Mapping[str, str] | Routes,
+    allowed_origins: frozenset[str],
+    front_door: str = "",
+    apart: Apart | None = None,
 ) -> HTTPServer:
     """Return the server, not yet listening.
 
@@ -292,12 +314,14 @@ def build_server(
         routes: Path prefix ("/" for the rest) to target address, or a table a hub changes.
         allowed_origins: Hosts, with port, whose pages may open websockets beside our own.
         front_door: Path that "/" alone leads to, so that it answers whatever else is down.
+        apart: Paths with a host of their own.
     """
     application = Application(
         [(r".*", ProxyHandler)],
         routes=routes if isinstance(routes, Routes) else Routes(routes),
         allowed_origins=allowed_origins,
         front_door=front_door,
+        apart=apart,
         websocket_max_message_size=MESSAGE_BYTES,
         websocket_ping_interval=30,
         log_function=lambda handler: None,  # Reason: addresses may carry one-time tokens
@@ -312,6 +336,7 @@ async def serve(
     allowed_origins: frozenset[str],
     api: tuple[int, str] | None = None,
     front_door: str = "",
+    apart: Apart | None = None,
 ) -> None:
     """Listen until SIGTERM or SIGINT.
 
@@ -322,6 +347,7 @@ async def serve(
         allowed_origins: See `build_server`.
         api: Port on loopback and secret of the interface for a hub, or None.
         front_door: See `build_server`.
+        apart: Likewise.
 
     Raises:
         ConflictError: If the port is taken; names the program that holds it.
@@ -332,7 +358,7 @@ async def serve(
             "Choose another port with --port.",
         )
     table = Routes(routes)
-    server = build_server(table, allowed_origins, front_door)
+    server = build_server(table, allowed_origins, front_door, apart)
     server.listen(port, host)
     if api is not None:
         build_api(table, api[1]).listen(api[0], "127.0.0.1")
@@ -355,6 +381,10 @@ def main() -> None:
     parser.add_argument("--route", action="append", default=[], metavar="PREFIX=URL")
     parser.add_argument("--allow-origin", action="append", default=[], metavar="HOST[:PORT]")
     parser.add_argument("--front-door", default="", metavar="PATH")
+    parser.add_argument(
+        "--apart", nargs=3, metavar=("PREFIX", "ADDRESS", "OTHERS"),
+        help="a path with an address of its own, and the address of all other paths",
+    )  # fmt: skip
     parser.add_argument("--api-port", type=int, help="where a hub changes routes, on loopback")
     given = parser.parse_args()
     # Reason: from the environment, where other people's `ps` does not show it.
@@ -373,7 +403,8 @@ def main() -> None:
     try:
         allowed = frozenset(origin.lower() for origin in given.allow_origin)
         api = (given.api_port, secret) if given.api_port else None
-        asyncio.run(serve(given.host, given.port, routes, allowed, api, given.front_door))
+        apart = Apart(*given.apart) if given.apart else None
+        asyncio.run(serve(given.host, given.port, routes, allowed, api, given.front_door, apart))
     except ConflictError as error:
         sys.exit(str(error))
 

@@ -92,6 +92,30 @@ class Routes:
         }
 
 
+@dataclass(frozen=True)
+class Apart:
+    """A path that has a host of its own, away from everything else.
+
+    Attributes:
+        prefix: The path, such as `/services/boards`.
+        address: Its own address, without a slash at its end.
+        others: The address of all other paths.
+    """
+
+    prefix: str
+    address: str
+    others: str
+
+    def other_address(self, host: str, path: str) -> str:
+        """Where a path belongs that was asked of the wrong host; "" when it was the right one."""
+        wanted = _clean(path)
+        inside = wanted == self.prefix or wanted.startswith(f"{self.prefix}/")
+        at_home = host.lower() == urlsplit(self.address).netloc
+        if inside == at_home:
+            return ""
+        return self.address if inside else self.others
+
+
 def _clean(prefix: str) -> str:
     return "/" + unquote(prefix).strip("/")
 
