@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
 from .conftest import Adlab
@@ -107,3 +109,63 @@ def test_names_that_would_steer_a_terminal_stay_in_their_cell(
     assert len(lines) == 2
     assert shown in lines[1]
     assert adlab("client", "list", "--json").json[0]["name"] == name
+
+
+def test_show_tells_of_accounts_people_and_retention(adlab: Adlab, connected: object) -> None:
+    found = adlab("client", "show", "acme", "--json").json
+    assert [a["account"] for a in found["accounts"]] == ["act_1001"]
+    (link,) = found["connections"]
+    assert (link["status"], link["token_age_days"], link["accounts"]) == ("ok", 0, ["act_1001"])
+    assert found["retention"]["insights_months"] == 37
+    assert "token_sealed" not in str(found)
+    shown = adlab("client", "show", "acme")
+    assert shown.code == 0
+    assert "act_1001" in shown.out
+
+
+def test_retention_is_shown_shortened_and_never_lengthened(adlab: Adlab, acme: str) -> None:
+    done = adlab("client", "retention", acme, "--insights-months", "13", "--json")
+    assert {r["what"]: r["kept"] for r in done.json} == {
+        "insights months": 13, "raw days": 90, "webhooks days": 30,
+    }  # fmt: skip
+    refused = adlab("client", "retention", acme, "--raw-days", "91")
+    assert (refused.code, refused.out) == (2, "")
+    assert "raw days is 7 to 90, not 91" in refused.err
+    again = adlab("client", "retention", acme, "--insights-months", "0", "--json").json
+    assert again[0]["kept"] == 37
+
+
+def test_a_brand_is_set_and_a_bad_one_refused(
+    adlab: Adlab, acme: str, tmp_path: pathlib.Path
+) -> None:
+    assert adlab("client", "brand", acme, "--color", "#1a73e8").code == 0
+    assert adlab("client", "show", acme, "--json").json["brand"]["color"] == "#1a73e8"
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>')
+    done = adlab("client", "brand", acme, "--logo", str(logo))
+    assert (done.code, done.out) == (2, "")
+    assert "<script>" in done.err
+    assert adlab("client", "brand", acme).code == 2
+
+
+def test_offboarding_asks_shows_a_plan_and_certifies(
+    adlab: Adlab, connected: object, tmp_path: pathlib.Path
+) -> None:
+    out = tmp_path / "leaving"
+    asked = adlab("client", "offboard", "acme", "--out", str(out))
+    assert (asked.code, out.exists()) == (2, False)
+    assert "add --yes" in asked.err
+    planned = adlab("client", "offboard", "acme", "--dry-run", "--json")
+    assert planned.json["rows"]["sec.connection"] == 1
+    assert not out.exists()
+    done = adlab("client", "offboard", "acme", "--out", str(out), "--yes", "--json")
+    assert done.code == 0, done.err
+    assert done.json["client"] == "acme"
+    assert (out / "certificate.pdf").read_bytes().startswith(b"%PDF")
+    assert "acme" not in adlab("client", "list").out
+    shown = adlab("client", "show", "acme")
+    assert "genuine" in shown.out
+    again = adlab("client", "add", "Acme", "--slug", "acme")
+    assert (again.code, again.out) == (1, "")
+    assert "was off-boarded" in again.err
+    assert adlab("client", "offboard", "acme", "--yes").code == 1
