@@ -79,7 +79,7 @@ class Runtime:
         Returns:
             The schema version.
         """
-        from adlab.storage import query_log
+        from adlab.storage import query_log, walls
         from adlab.storage.engine import connect_engine, transaction
         from adlab.storage.hardening import harden
         from adlab.storage.migrate import migrate
@@ -91,6 +91,7 @@ class Runtime:
             with transaction(admin) as connection:
                 query_log.prepare(connection)
                 harden(connection)
+                walls.mend(connection)
             admin.dispose()
         return version
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from adlab.core.errors import AdlabError
 from adlab.local.ports import is_free, port_holder
 
 if TYPE_CHECKING:
+    from adlab.storage.walls import Hole
     from adlab.vault import Vault
 
 _PACKAGES = ("panel", "pandas", "sqlalchemy", "psycopg", "jupyterhub", "facebook-business")
@@ -76,6 +77,7 @@ def check_database(url: str) -> list[Finding]:
     from adlab.storage.engine import READER_ROLE, connect_engine, transaction
     from adlab.storage.hardening import findings
     from adlab.storage.migrate import current_version, newest_version
+    from adlab.storage.walls import holes
 
     engine = connect_engine(url, pool_size=1)
     try:
@@ -111,17 +113,21 @@ def check_database(url: str) -> list[Finding]:
                     else Finding("notebooks' SQL", None, "not recorded in the audit log",
                                  query_log.REMEDY)
                 )  # fmt: skip
-                out.append(
-                    Finding("isolation", True, "nothing but schema api is open to people")
-                    if not found
-                    else Finding(
-                        "isolation", False, f"{len(found)} things are open, such as {found[0]}",
-                        "Run any adlab command once with a superuser's ADLAB_DATABASE__URL.",
-                    )
-                )  # fmt: skip
+                out.append(_isolation(found, holes(connection)))
             return out
     finally:
         engine.dispose()
+
+
+def _isolation(open_things: Sequence[str], holes: Sequence[Hole]) -> Finding:
+    found = [*(h.what for h in holes), *open_things]
+    if not found:
+        return Finding("isolation", True, "nothing but schema api is open to people")
+    named = "; ".join(found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
+    remedy = "Run any adlab command once with a superuser's ADLAB_DATABASE__URL."
+    if any(h.fix is None for h in holes):
+        remedy += " Extensions and languages a person must drop: adlab drops nothing of others."
+    return Finding("isolation", False, f"open to people: {named}", remedy)
 
 
 def check_keys(vault: Vault, where: str, url: str | None) -> Finding:

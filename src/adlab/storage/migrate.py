@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from adlab.core.errors import AccessDeniedError, SchemaOutOfDateError
-from adlab.storage import hardening, query_log, roles, timescale
+from adlab.storage import hardening, query_log, roles, timescale, walls
 from adlab.storage.engine import (
     BOARDS_ROLE,
     HOOKS_ROLE,
@@ -121,6 +121,7 @@ def _migrate(engine: Engine, target: str) -> str:
             if superuser:
                 query_log.prepare(connection)
                 hardening.harden(connection)
+                walls.mend(connection)
         return goal
 
 
