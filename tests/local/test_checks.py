@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from adlab.local import check, ensure_servers, stop_servers
@@ -38,3 +39,19 @@ def test_problems_come_with_a_remedy(home: Path, places: Places) -> None:
     missing = {line.name: line for line in check(home)}["passwords"]
     assert missing.ok is False
     assert "admin" in missing.detail
+
+
+def test_it_is_said_plainly_whose_data_and_passwords_are(home: Path, places: Places) -> None:
+    ensure_servers(home)
+    (found,) = [c for c in check(home) if c.name == "owners"]
+    data = places.data_dir.stat()
+    if os.geteuid() == 0:
+        assert found.ok is True
+        assert data.st_uid != 0, "root's servers run as an account of their own"
+        assert "data belongs to adlab, passwords to root" in found.detail
+        assert places.secrets_dir.stat().st_mode & 0o077 == 0
+    else:
+        assert found.ok is None
+        assert "reads everything" in found.detail
+        assert "run adlab as root" in found.remedy
+    stop_servers(home)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from adlab.core.errors import AdlabError
 from adlab.local import cache, postgres, servers
+from adlab.local.account import SERVICE_USER
 from adlab.local.places import Places, absolute, find_places
 from adlab.local.ports import is_free, port_holder
 from adlab.local.programs import wheel_programs
@@ -51,6 +52,7 @@ def check(home: Path) -> list[Check]:
         *results,
         _guarded("data folder", lambda: _data(found)),
         _guarded("passwords", lambda: _passwords(found)),
+        _guarded("owners", lambda: _owners(found)),
         _guarded("port", lambda: _port(found)),
         _guarded("PostgreSQL", lambda: _postgres(found)),
         _guarded("cache", lambda: _cache(found)),
@@ -95,6 +97,35 @@ def _data(places: Places) -> Check:
         )
     owner = f", run as {places.user.name}" if places.user else ""
     return Check("data folder", True, f"{places.data_dir}, PostgreSQL {found}{owner}")
+
+
+def _owners(places: Places) -> Check:
+    """Say plainly which accounts could read everything, whatever the database grants."""
+    if os.name != "posix":
+        return Check("owners", None, "not looked at on this system")
+    if not places.data_dir.exists():
+        return Check("owners", None, "no data yet")
+    data, secrets = (_account(path.stat().st_uid) for path in (places.data_dir, places.secrets_dir))
+    me = _account(os.geteuid())
+    told = f"data belongs to {data}, passwords to {secrets}"
+    if me in (data, secrets) and os.geteuid() != 0:
+        return Check(
+            "owners",
+            None,
+            f"{told}: whoever runs code as {me} reads everything",
+            "Right for one person. With more, run adlab as root: data then belongs to an account "
+            f"of its own ({SERVICE_USER}), and people's servers to theirs.",
+        )
+    return Check("owners", True, f"{told}; people's servers must run as neither")
+
+
+def _account(uid: int) -> str:
+    import pwd  # Reason: not on Windows
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def _passwords(places: Places) -> Check:
