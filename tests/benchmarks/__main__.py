@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import (
+    api,
     board,
     connector,
     demo,
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Path], list[Figure]]] = {
     "connector": connector.measure,
     "history": history.measure,
     "hooks": hooks.measure,
+    "api": api.measure,
     "board": board.measure,
     "filters": filters.measure,
     "overview": overview.measure,

@@ -1,5 +1,5 @@
--- In: client_ids, level, account_id or null, parent_id or null (campaign of ad sets, ad set of
--- ads), status or null, after (object id), limit. Out: objects by number.
+-- In: client_ids, level, account_id, status or null, after (object id), limit. Out: objects of that
+-- account, by number.
 SELECT o.object_id, o.account_id, o.client_id, o.level, o.name, o.status, o.effective_status,
        o.objective, o.optimization_goal, o.bid_strategy, o.daily_budget_minor,
        o.lifetime_budget_minor, o.created_at, o.updated_at, o.start_at, o.stop_at, o.campaign_id,
@@ -7,9 +7,7 @@ SELECT o.object_id, o.account_id, o.client_id, o.level, o.name, o.status, o.effe
 FROM api.objects o JOIN api.accounts a ON a.account_id = o.account_id
 JOIN api.clients c ON c.client_id = o.client_id
 WHERE o.client_id = ANY (:client_ids) AND o.level = :level
-  AND (CAST(:account_id AS bigint) IS NULL OR o.account_id = :account_id)
-  AND (CAST(:parent_id AS bigint) IS NULL
-       OR CASE :level WHEN 3 THEN o.campaign_id WHEN 4 THEN o.ad_set_id END = :parent_id)
+  AND o.account_id = :account_id
   AND (CAST(:status AS text) IS NULL OR o.effective_status = :status)
   AND o.object_id > :after
 ORDER BY o.object_id LIMIT :limit

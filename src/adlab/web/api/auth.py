@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from adlab.core.roles import Right, has_right, limits_of
@@ -23,6 +23,7 @@ from adlab.storage.engine import transaction
 from adlab.storage.statements import statement
 from adlab.storage.tenancy import Reader
 from adlab.web.api.problems import Problem, not_found, unauthorized
+from adlab.web.api.session import RequestReader
 from adlab.web.api.tokens import SCOPES, TokenError, TokenSigner
 from adlab.web.hub import HubIdentity, HubKey
 from adlab.web.viewers import Viewer, Viewers
@@ -172,7 +173,11 @@ class Gate:
                                "invalid_token")  # fmt: skip
         return Pass(f"hub:{viewer.person_id}", viewer, frozenset(SCOPES), None)
 
-    def visible(self, found: Pass) -> dict[str, int]:
+    def reader(self, viewer: Viewer) -> RequestReader:
+        """A reader for one request of this person."""
+        return RequestReader(self._engine, viewer.login)
+
+    def visible(self, found: Pass, reader: Reader) -> dict[str, int]:
         """Clients that a pass may see: slug → number.
 
         Reason: remembered for seconds only to save a question; every query is filtered by the
@@ -182,7 +187,7 @@ class Gate:
         with self._lock:
             at, clients = self._visible.get(key, (-VISIBLE_SECONDS, {}))
         if not 0 <= now - at < VISIBLE_SECONDS:
-            rows = self.viewers.reader(found.viewer).rows("api_clients")
+            rows = reader.rows("api_clients")
             clients = {r["slug"]: r["client_id"] for r in rows}
             with self._lock:
                 if len(self._visible) > MOST_KNOWN:
@@ -220,12 +225,12 @@ class Caller:
 
     def __init__(self, request: Request, gate: Gate, found: Pass) -> None:
         self.request, self.gate, self.found = request, gate, found
-        self.reader: Reader = gate.viewers.reader(found.viewer)
+        self.reader = gate.reader(found.viewer)
 
     @cached_property
     def clients(self) -> dict[str, int]:
         """Clients they may see with this token: slug → number."""
-        return self.gate.visible(self.found)
+        return self.gate.visible(self.found, self.reader)
 
     @property
     def client_ids(self) -> list[int]:
@@ -275,7 +280,7 @@ class Caller:
             )  # fmt: skip
 
 
-def caller(request: Request, response: Response) -> Caller:
+def caller(request: Request) -> Iterator[Caller]:
     """Let the caller of a request in, and count the call."""
     gate: Gate = request.app.state.gate
     address = request.client.host if request.client else "nowhere"
@@ -285,18 +290,22 @@ def caller(request: Request, response: Response) -> Caller:
         raise too_many(count)
     request.state.limit_headers = _limit_headers(count)
     request.state.passed = found
-    return Caller(request, gate, found)
+    let_in = Caller(request, gate, found)
+    try:
+        yield let_in
+    finally:
+        let_in.reader.rest()
 
 
 def _with(scope: str) -> Callable[[Caller], Caller]:
-    def check(found: Annotated[Caller, Depends(caller)]) -> Caller:
+    def check(found: Annotated[Caller, Depends(caller, scope="function")]) -> Caller:
         found.need(scope)
         return found
 
     return check
 
 
-Reading = Annotated[Caller, Depends(_with("read"))]
-Proposing = Annotated[Caller, Depends(_with("propose"))]
-Connecting = Annotated[Caller, Depends(_with("connect"))]
-Auditing = Annotated[Caller, Depends(_with("audit"))]
+Reading = Annotated[Caller, Depends(_with("read"), scope="function")]
+Proposing = Annotated[Caller, Depends(_with("propose"), scope="function")]
+Connecting = Annotated[Caller, Depends(_with("connect"), scope="function")]
+Auditing = Annotated[Caller, Depends(_with("audit"), scope="function")]

@@ -159,6 +159,8 @@ def desk(caller: Caller, what: str, given: dict[str, str]) -> dict[str, Any]:
         Problem: What the desk says when it does not: 403, 404, 409, 422; 409 where it lacks what
             it needs, such as the app's secret, or where there is no desk.
     """
+    # Reason: Meta may take its time, and a connection that waits is one that others lack.
+    caller.reader.rest()
     answer = asking.ask(caller.request, what, {**given, "person_id": str(caller.viewer.person_id)})
     if answer.get("ok"):
         return answer

@@ -159,8 +159,10 @@ def object_rows(
     account: int | None = None, parent: int | None = None, status: str | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Rows of objects of one level, by number."""
-    return caller.reader.rows(
-        "api_objects", client_ids=caller.client_ids, level=int(level), account_id=account,
-        parent_id=parent, status=status, after=-LARGEST_ID if after is None else after,
-        limit=limit,
-    )  # fmt: skip
+    asked = {
+        "client_ids": caller.client_ids, "level": int(level), "status": status,
+        "after": -LARGEST_ID if after is None else after, "limit": limit,
+    }  # fmt: skip
+    if account is not None:
+        return caller.reader.rows("api_objects", account_id=account, **asked)
+    return caller.reader.rows("api_objects_below", parent_id=parent, **asked)
