@@ -50,7 +50,7 @@ def test_the_token_rests_sealed(adlab: Adlab, connected: Simulator, owner_engine
         audit = str(c.execute(text("SELECT * FROM sec.audit_log")).all()) if c.scalar(
             text("SELECT to_regclass('sec.audit_log')")
         ) else ""  # fmt: skip
-    assert sealed.startswith(b"adlab2")
+    assert sealed.startswith(b"adlab3")
     assert TOKEN.encode() not in sealed
     assert TOKEN not in audit
 
