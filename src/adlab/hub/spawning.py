@@ -202,6 +202,9 @@ def _variables(folder: Path, *, private: bool) -> dict[str, str]:
     # Reason: nothing in a kernel should write bytecode or settings outside its own folder.
     found = {"IPYTHONDIR": str(folder / ".ipython"), "MPLCONFIGDIR": str(folder / ".matplotlib")}
     if private:
+        # Reason: what `!pip` and other programs of a notebook find is their interpreter's.
+        beside = str(Path(read_plan().servers.python).parent)
+        found["PATH"] = f"{beside}:/usr/local/bin:/usr/bin:/bin"
         # Reason: sockets of kernels lie there, and their addresses must be short.
         found["JUPYTER_RUNTIME_DIR"] = str(folder / ".run")
         found["JUPYTER_PATH"] = str(kernels_path(Path(read_plan().servers.people)))
