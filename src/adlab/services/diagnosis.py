@@ -158,7 +158,7 @@ def check_keys(vault: Vault, where: str, url: str | None) -> Finding:
     if lost:
         return Finding(
             "secret key", False, f"{told}; {sum(lost.values())} token(s) need {', '.join(lost)}",
-            "Bring that key back, or connect those accounts again.",
+            "Bring that key back (clients' keys: adlab key import FILE), or connect again.",
         )  # fmt: skip
     older = sum(k.tokens for k in keys if not k.newest)
     if older:
