@@ -24,22 +24,35 @@ _CATALOGS = (
 # Reason: these three are volatile yet only shape a query's own output.
 _HARMLESS = ("time_bucket_gapfill", "locf", "interpolate")
 
-# Volatile, non-trigger routines of the extension that PUBLIC may execute.
+# Reason: stable, yet they tell of chunks, their ranges and sizes, and of the whole server.
+_TELLING = (
+    "chunk_columnstore_stats", "chunk_compression_stats", "chunk_id_from_relid",
+    "chunk_statistics", "chunk_status_text", "compressed_chunk_local_stats",
+    "estimate_compressed_batch_size", "get_chunk_info", "get_chunk_info_by_id",
+    "get_chunk_primary_range", "get_chunk_primary_range_by_id", "get_hypertable_info",
+    "get_hypertable_info_by_id", "get_telemetry_report", "hypertable_columnstore_stats",
+    "hypertable_compression_stats", "hypertable_status_text", "show_chunks",
+)  # fmt: skip
+
+# Routines of the extension that change or tell things and that PUBLIC may execute.
 _OPEN_ROUTINES = """
 SELECT p.oid::regprocedure::text AS routine, p.prokind AS kind
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
 JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'timescaledb'
-WHERE p.provolatile = 'v' AND p.prorettype <> 'trigger'::regtype
+WHERE (p.provolatile = 'v' AND p.prorettype <> 'trigger'::regtype OR p.proname = ANY (:telling))
   AND p.proname <> ALL (:harmless)
   AND has_function_privilege(:role, p.oid, 'EXECUTE')
 """
 
-_LARGE_OBJECTS = """
+# Large objects and messages in the write-ahead log fill the disk; with advisory locks one person
+# could keep ingestion, changes and the scheduler waiting, which take theirs as the owner.
+_BUILT_IN = """
 SELECT p.oid::regprocedure::text FROM pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace
-  AND (p.proname LIKE 'lo\\_%' OR p.proname IN ('loread', 'lowrite'))
+  AND (p.proname LIKE 'lo\\_%' OR p.proname ~ '^pg_(try_)?advisory_(xact_)?lock'
+    OR p.proname IN ('loread', 'lowrite', 'pg_logical_emit_message'))
   AND has_function_privilege(:role, p.oid, 'EXECUTE')
 """
 
@@ -49,17 +62,19 @@ WHERE n.nspname = ANY (:schemas) AND c.relkind IN ('r', 'v', 'm', 'p', 'S')
   AND has_table_privilege(:role, c.oid, 'SELECT')
 """
 
+_EXCEPTIONS = {"harmless": list(_HARMLESS), "telling": list(_TELLING)}
+
 
 def findings(connection: Connection, role: str = READER_ROLE) -> list[str]:
     """Everything a plain reader could still reach and should not; empty when hardened."""
     open_routines = connection.execute(
-        text(_OPEN_ROUTINES), {"role": role, "harmless": list(_HARMLESS)}
+        text(_OPEN_ROUTINES), {"role": role, **_EXCEPTIONS}
     ).all()
     catalogs = connection.scalars(
         text(_OPEN_CATALOGS), {"role": role, "schemas": list(_CATALOGS)}
     ).all()
-    large = connection.scalars(text(_LARGE_OBJECTS), {"role": role}).all()
-    return [r.routine for r in open_routines] + list(catalogs) + list(large)
+    built_in = connection.scalars(text(_BUILT_IN), {"role": role}).all()
+    return [r.routine for r in open_routines] + list(catalogs) + list(built_in)
 
 
 def harden(connection: Connection) -> None:
@@ -70,7 +85,7 @@ def harden(connection: Connection) -> None:
     if not findings(connection):
         return
     routines = connection.execute(
-        text(_OPEN_ROUTINES), {"role": READER_ROLE, "harmless": list(_HARMLESS)}
+        text(_OPEN_ROUTINES), {"role": READER_ROLE, **_EXCEPTIONS}
     ).all()
     if routines:
         grant_extension_to_owner(connection)
@@ -80,8 +95,10 @@ def harden(connection: Connection) -> None:
         text(_OPEN_CATALOGS), {"role": READER_ROLE, "schemas": list(_CATALOGS)}
     ).all():
         connection.execute(text(f"REVOKE SELECT ON {relation} FROM PUBLIC"))  # noqa: S608
-    for name in connection.scalars(text(_LARGE_OBJECTS), {"role": READER_ROLE}).all():
+    for name in connection.scalars(text(_BUILT_IN), {"role": READER_ROLE}).all():
         connection.execute(text(f"REVOKE EXECUTE ON FUNCTION {name} FROM PUBLIC"))
+        if "advisory" in name:
+            connection.execute(text(f"GRANT EXECUTE ON FUNCTION {name} TO {OWNER_ROLE}"))
     for schema in ("timescaledb_information", "timescaledb_experimental"):
         connection.execute(
             text(
@@ -99,8 +116,10 @@ def grant_extension_to_owner(connection: Connection) -> None:
             "JOIN pg_depend d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass "
             "AND d.deptype = 'e' "
             "JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'timescaledb' "
-            "WHERE p.provolatile = 'v' AND p.prorettype <> 'trigger'::regtype"
-        )
+            "WHERE p.provolatile = 'v' AND p.prorettype <> 'trigger'::regtype "
+            "OR p.proname = ANY (:telling)"
+        ),
+        {"telling": list(_TELLING)},
     ).all()
     for routine in owned:
         connection.execute(text(f"GRANT EXECUTE ON ROUTINE {routine} TO {OWNER_ROLE}"))
