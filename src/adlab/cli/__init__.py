@@ -38,6 +38,7 @@ def _register() -> None:
         fx,
         hub,
         imports,
+        isolation,
         keys,
         match,
         privacy,
@@ -59,6 +60,7 @@ def _register() -> None:
     app.add_typer(audit.app, name="audit")
     app.add_typer(privacy.app, name="privacy")
     app.add_typer(imports.app, name="import")
+    app.add_typer(isolation.app, name="isolation")
     app.add_typer(fx.app, name="fx")
     app.add_typer(epochs.app, name="epoch")
     app.add_typer(report.app, name="report")
