@@ -188,7 +188,7 @@ GRANT EXECUTE ON FUNCTION api.whoami(), api.take_limits() TO adlab_reader;
 
 
 # Reason: on the fact table a list of clients that is made once costs less than a join with each row
-# (measured on PostgreSQL 18 at 7.3 million rows: 10 against 4 ms for a year of one client).
+# (PostgreSQL 18, 7.3 million rows, one year, one client: 0.4 ms instead of 6 above the barrier).
 FACTS = """
 ALTER VIEW api.epochs SET (security_barrier);
 DO $$
