@@ -76,9 +76,9 @@ class Town:
 
 def build(engine: Engine, superuser: str) -> Town:
     """Build it in an empty, migrated database."""
-    own = _client(engine, "marigold", 31_415)
-    foreign = _client(engine, "quillfeather", 77_077)
-    _client(engine, "pemberton", 52_525)
+    own = build_client(engine, "marigold", 31_415)
+    foreign = build_client(engine, "quillfeather", 77_077)
+    build_client(engine, "pemberton", 52_525)
     with psycopg.connect(superuser, autocommit=True) as admin:
         _columnstore(admin)
         fill_every_table(admin, foreign)
@@ -102,7 +102,8 @@ def build(engine: Engine, superuser: str) -> Town:
     return Town(engine, superuser, world, people, other, boards)
 
 
-def _client(engine: Engine, word: str, number: int) -> Place:
+def build_client(engine: Engine, word: str, number: int) -> Place:
+    """A client with an account, campaigns and facts."""
     with transaction(engine) as c:
         client = store_client(c, f"{word.title()} Works", word)
         here = place(client.client_id, word, number)

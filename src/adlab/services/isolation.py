@@ -103,7 +103,8 @@ def check(
         world = _world(engine)
         verdicts = tuple(_verdicts(engine, world, chosen, tell, timed))
         run = Run(
-            began, datetime.now(UTC), server, len(chosen) + len(POOL_ATTACKS) + timed, len(Role) + 1,
+            began, datetime.now(UTC), server, len(chosen) + len(POOL_ATTACKS) + timed,
+            len(Role) + 1,
             sum(v.tried for v in verdicts), verdicts,
         )  # fmt: skip
         with transaction(engine) as connection:
