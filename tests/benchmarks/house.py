@@ -75,7 +75,7 @@ def _own_account(home: Path) -> dict[str, float]:
             first = _notebook(page, house)
             page.goto(f"{house.url}/hub/home")
             page.click("#stop")
-            page.wait_for_selector("text=Start notebooks", timeout=60_000)
+            page.wait_for_selector("#stop", state="hidden", timeout=60_000)
             page.goto(f"{house.url}/services/web/")
             return {"own system user, account made": first,
                     "own system user, later": _notebook(page, house)}  # fmt: skip
