@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from adlab.core import changes as core
@@ -32,8 +32,9 @@ from adlab.web.api.reading import (
     word,
     write_cursor,
 )
+from adlab.web.api.session import Router
 
-router = APIRouter()
+router = Router()
 
 NO_STRATEGIES = (
     "Strategies are not available in this version. Nothing was made and nothing was changed."

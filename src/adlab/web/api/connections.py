@@ -11,14 +11,15 @@ import re
 import secrets
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import Header, Path, Query
 
 from adlab.web import asking
 from adlab.web.api import models
 from adlab.web.api.auth import Caller, Connecting, Reading
 from adlab.web.api.problems import Problem, not_found
+from adlab.web.api.session import Router
 
-router = APIRouter(tags=["Connections"])
+router = Router(tags=["Connections"])
 
 ConnectionId = Annotated[str, Path(description="Number of a connection.", max_length=40)]
 Login = Annotated[

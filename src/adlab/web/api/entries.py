@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime
 
 from adlab.web.api import models
@@ -13,8 +13,9 @@ from adlab.web.api.auth import Auditing
 from adlab.web.api.params import Cursor, Limit
 from adlab.web.api.problems import Problem
 from adlab.web.api.reading import LARGEST_ID, harmless, parse_slug, read_cursor, write_cursor
+from adlab.web.api.session import Router
 
-router = APIRouter(tags=["Audit"])
+router = Router(tags=["Audit"])
 
 Moment = Annotated[AwareDatetime | None, Query(description="With an offset: 2026-11-21T00:00:00Z.")]
 _EARLIEST, _LATEST = 2000, 2200

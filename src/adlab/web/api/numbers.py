@@ -7,7 +7,7 @@ from datetime import date
 from hashlib import sha256
 from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 
 from adlab.core.entities import Level, public_id
 from adlab.core.metrics import MetricDef
@@ -30,8 +30,9 @@ from adlab.web.api.reading import (
     write_cursor,
     zones_of,
 )
+from adlab.web.api.session import Router
 
-router = APIRouter(tags=["Numbers"])
+router = Router(tags=["Numbers"])
 
 LIVE_SECONDS = 30
 LIVE_METRICS = (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from adlab.core.entities import Level
 from adlab.web.api import models
 from adlab.web.api.auth import Caller, Reading
@@ -21,8 +19,9 @@ from adlab.web.api.reading import (
     read_cursor,
     write_cursor,
 )
+from adlab.web.api.session import Router
 
-router = APIRouter(tags=["Objects"])
+router = Router(tags=["Objects"])
 
 
 @router.get("/me")

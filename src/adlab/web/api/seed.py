@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from adlab.core.entities import Level, public_id
@@ -30,8 +30,9 @@ from adlab.web.api.reading import (
     parse_slug,
     period_of,
 )
+from adlab.web.api.session import Router
 
-router = APIRouter(tags=["Seed"])
+router = Router(tags=["Seed"])
 
 TOTALS = ("spend", "impressions", "clicks", "ctr", "cpc", "cpm")
 USUAL_DAYS = 30

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from typing import Any
 
 import psycopg
+from fastapi import APIRouter
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -48,3 +50,24 @@ class RequestReader(Reader):
         begun, self._begun = self._begun, None
         if begun is not None:
             begun[0].__exit__(None, None, None)
+
+
+class Router(APIRouter):
+    """Routes whose connection is given back before the answer is written.
+
+    Reason: writing takes a thread of the pool. Requests that hold a connection and wait for a
+    thread would meet others that hold a thread and wait for a connection, and nobody went on.
+    """
+
+    def add_api_route(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        """Add a route; of its arguments, `caller` is asked to give its connection back."""
+
+        @wraps(endpoint)
+        def resting(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return endpoint(*args, **kwargs)
+            finally:
+                if "caller" in kwargs:
+                    kwargs["caller"].reader.rest()
+
+        super().add_api_route(path, resting, **more)
