@@ -22,6 +22,9 @@ CLASSES = {
 HOME_IN_IMAGE = "/home/analyst"
 _PERSON = 1000
 _TASKS = 1024
+# Reason: a server with an open JupyterLab does not end on the first signals; waiting half a minute
+# for each, as the hub does, would let a revoked person's kernels run for more than one.
+_PATIENCE = {"interrupt_timeout": 3, "term_timeout": 5}
 
 
 def spawner_class(servers: Servers) -> type[Any]:
@@ -43,8 +46,10 @@ def spawner_options(plan: Plan) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if servers.spawner == "local":
         people = str(Path(plan.folder) / "people" / "{username}")
-        return {"home_dir_template": people, "notebook_dir": people}
-    if servers.spawner != "users":
+        return {"home_dir_template": people, "notebook_dir": people, **_PATIENCE}
+    if servers.spawner == "users":
+        options |= _PATIENCE
+    else:
         options |= {"mem_limit": servers.memory_bytes, "cpu_limit": servers.cpus}
     if servers.spawner == "systemd":
         options |= _systemd()
