@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -17,6 +18,7 @@ from adlab.web.headers import SECURITY_HEADERS
 log = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 64_000
+AT_ONCE = 8
 MOST_PATH_BYTES = 500
 MOST_QUERY_BYTES = 8_000
 _TOO_LARGE = (413, f"At most {MOST_BODY_BYTES:,} bytes are taken.")
@@ -38,6 +40,8 @@ class Edge:
 
     def __init__(self, app: ASGIApp, notes: Notes, place: str) -> None:
         self._app, self._notes, self._place = app, notes, place
+        # Reason: more at once than there is work for only get into each other's way.
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -72,7 +76,11 @@ class Edge:
             await _problem(told, number, *refused)
             return
         try:
-            await self._app(scope, _bounded(receive, state), told)
+            if _waits_for_meta(scope):
+                await self._app(scope, _bounded(receive, state), told)
+            else:
+                async with self._slots:
+                    await self._app(scope, _bounded(receive, state), told)
         except Exception as error:
             # Reason: its text may hold anything, a client's name too; its kind may not.
             log.error("api_broke request=%s error=%s", number, type(error).__name__)
@@ -96,6 +104,11 @@ def _refusal(scope: Scope, given: dict[bytes, bytes]) -> tuple[int, str] | None:
     if "\0" in scope["path"]:
         return 404, "There is no such object, or you may not see it."
     return None
+
+
+def _waits_for_meta(scope: Scope) -> bool:
+    """Whether a call may wait for Meta; others must not wait for it."""
+    return "auth" in scope["path"] or b"check=" in scope.get("query_string", b"")
 
 
 def _bounded(receive: Receive, state: dict[str, Any]) -> Receive:
