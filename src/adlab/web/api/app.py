@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -12,7 +13,6 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adlab import __version__
 from adlab.realtime.calls import CallCounter
 from adlab.storage.engine import connect_engine
 from adlab.ui.pages import render
@@ -120,7 +120,7 @@ def describe(api: FastAPI, aliases: FastAPI) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for app, place in ((api, V1), (aliases, SEED)):
         part = get_openapi(
-            title="adlab REST API", version=__version__, description=_ABOUT.strip(),
+            title="adlab REST API", version=version("adlab"), description=_ABOUT.strip(),
             routes=app.routes,
         )  # fmt: skip
         paths = {place + path: item for path, item in part["paths"].items()}

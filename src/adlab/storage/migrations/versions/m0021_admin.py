@@ -1,7 +1,7 @@
 """What the administration's pages read: people, grants, jobs, workers, and the state of the log.
 
-Reason: the web process has no rights of its own, so what operators and auditors see there is decided
-where everything else is: by views that ask for the right of whoever reads.
+Reason: the web process has no rights of its own, so what operators and auditors see there is
+decided where everything else is: by views that ask for the right of whoever reads.
 """
 
 from alembic import op
