@@ -141,7 +141,9 @@ def test_an_entry_about_several_clients_names_none_to_the_others(town: Engine) -
         access.store_person(c, "Bob", Role.CLIENT_VIEWER)
         access.grant(c, "Bob", "beta", Role.CLIENT_VIEWER)
     _reader(town, "Ann").note("notebook.query", ["acme", "beta"])
-    rows = _reader(town, "Bob").rows(text("SELECT * FROM api.audit WHERE action = 'notebook.query'"))
+    rows = _reader(town, "Bob").rows(
+        text("SELECT * FROM api.audit WHERE action = 'notebook.query'")
+    )
     assert len(rows) == 1
     assert "acme" not in json.dumps(rows, default=str)
     assert set(rows[0]) == {"audit_id", "at", "actor", "action", "client_id", "details"}

@@ -8,13 +8,13 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 from sqlalchemy import make_url, text
-from tests.conftest import create_database, drop_database
 
 from adlab.core.errors import AccessDeniedError, SchemaOutOfDateError
 from adlab.core.insights import STORED_NAMES
 from adlab.storage import metrics_sql
 from adlab.storage.engine import connect_engine, owner_engine, transaction
 from adlab.storage.migrate import migrate, newest_version
+from tests.conftest import create_database, drop_database
 
 
 @pytest.fixture
