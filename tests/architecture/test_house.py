@@ -109,6 +109,19 @@ def test_every_setting_is_documented_with_an_example() -> None:
     assert [n for n in names if n not in readme] == []
 
 
+def test_the_table_of_roles_is_the_codes_own() -> None:
+    from adlab.core.roles import role_table
+
+    readme = (ROOT / "README.md").read_text()
+    rows = [
+        f"| `{r['role']}` | {r['purpose']} | {r['rights']} | {r['statement_seconds']} s "
+        f"| {r['idle_seconds']} s | {r['connections']} | {r['rows']:,} |"
+        for r in role_table()
+    ]
+    assert len(rows) == 8
+    assert [row for row in rows if row not in readme] == []
+
+
 def test_public_names_are_what_they_promise() -> None:
     import adlab
 
