@@ -18,7 +18,8 @@ def test_an_unused_home_is_no_problem_and_stays_unused(home: Path) -> None:
 
 def test_running_and_stopped_servers_are_told_apart(home: Path) -> None:
     ensure_servers(home)
-    assert set(answers(home).values()) == {True}
+    # Reason: whose the data are is another question; its own test asks it.
+    assert {ok for name, ok in answers(home).items() if name != "owners"} == {True}
     stop_servers(home)
     found = answers(home)
     assert found["port"] is True
