@@ -181,7 +181,8 @@ class HubSettings(BaseModel):
         None, description="Interpreter of people's servers; unset: the one adlab runs in."
     )
     people: Path | None = Field(
-        None, description="Folder of homes, client folders and gallery; unset: below /var/lib/adlab."
+        None,
+        description="Folder of homes, client folders and gallery; unset: below /var/lib/adlab.",
     )
     client_folders: bool = Field(False, description="With users: a folder a client for its team.")
     memory_limit: str | None = Field(None, description="Memory of a server, such as 2G.")

@@ -67,9 +67,7 @@ _EXCEPTIONS = {"harmless": list(_HARMLESS), "telling": list(_TELLING)}
 
 def findings(connection: Connection, role: str = READER_ROLE) -> list[str]:
     """Everything a plain reader could still reach and should not; empty when hardened."""
-    open_routines = connection.execute(
-        text(_OPEN_ROUTINES), {"role": role, **_EXCEPTIONS}
-    ).all()
+    open_routines = connection.execute(text(_OPEN_ROUTINES), {"role": role, **_EXCEPTIONS}).all()
     catalogs = connection.scalars(
         text(_OPEN_CATALOGS), {"role": role, "schemas": list(_CATALOGS)}
     ).all()
@@ -84,9 +82,7 @@ def harden(connection: Connection) -> None:
     """
     if not findings(connection):
         return
-    routines = connection.execute(
-        text(_OPEN_ROUTINES), {"role": READER_ROLE, **_EXCEPTIONS}
-    ).all()
+    routines = connection.execute(text(_OPEN_ROUTINES), {"role": READER_ROLE, **_EXCEPTIONS}).all()
     if routines:
         grant_extension_to_owner(connection)
     for routine, _ in routines:
