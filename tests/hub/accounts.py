@@ -42,8 +42,8 @@ def open_interpreter() -> Iterator[str]:
             if (Path(sys.prefix) / name).is_dir():
                 (folder / "v" / name).symlink_to(Path(sys.prefix) / name)
         python = str(folder / "v/bin/python")
-        if reason := why_unreachable(python):
-            raise LookupError(f"{python}: {reason}")
+        if again := why_unreachable(python):
+            raise LookupError(f"{sys.executable}: {reason}; {python}: {again}")
         yield python
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +22,14 @@ from adlab.settings import HubSettings
 from tests.hub.test_parts import PLAN
 
 ELSEWHERE = {"image": "registry.example.com/adlab:1", "connect_host": "hub", "network": "notes"}
+CLOSED = Path("/srv/private/python")
+BARE = Path("/usr/bin/python3")
 
 
 def choose(*, root: bool, demo: bool = False, near: bool = False, **wishes: object) -> Servers:
     return choose_servers(
         HubSettings(**wishes), Path("/srv/adlab"), demo=demo, loopback_store=near, is_root=root,
-        reaches=lambda python: "" if "closed" not in python else "a folder is closed to them",
+        reaches=lambda python: "a folder is closed to them" if python == str(CLOSED) else "",
     )  # fmt: skip
 
 
@@ -60,7 +63,7 @@ def test_accounts_need_root_and_an_interpreter_they_can_run() -> None:
     with pytest.raises(SettingsError, match="only root may"):
         choose(root=False, spawner="users")
     with pytest.raises(SettingsError, match="ADLAB_HUB__PYTHON") as caught:
-        choose(root=True, python=Path("/root/closed/python"))
+        choose(root=True, python=CLOSED)
     assert "closed to them" in str(caught.value)
     with pytest.raises(SettingsError, match="too long a path"):
         choose(root=True, people=Path("/a" * 30))
@@ -73,7 +76,15 @@ def test_an_interpreter_in_a_closed_folder_is_found_out(tmp_path: Path) -> None:
     hidden.symlink_to(sys.executable)
     tmp_path.chmod(0o700)
     assert why_unreachable(str(hidden)) == "a folder above it is closed to them"
-    assert "No module named" in why_unreachable("/usr/bin/python3")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root tries as another user")
+@pytest.mark.skipif(not BARE.exists(), reason=f"there is no {BARE}")
+def test_an_interpreter_without_adlab_is_found_out() -> None:
+    has_it = subprocess.run([BARE, "-I", "-c", "import adlab"], capture_output=True, check=False)
+    if has_it.returncode == 0:
+        pytest.skip(f"{BARE} has adlab installed")
+    assert "No module named" in why_unreachable(str(BARE))
 
 
 def test_team_folders_are_for_accounts_only() -> None:
