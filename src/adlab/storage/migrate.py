@@ -87,10 +87,12 @@ def require_operator(url: str) -> None:
 
 def _migrate(engine: Engine, target: str) -> str:
     with transaction(engine) as connection:
+        # Reason: before the lock, which people may not take and would be refused without a remedy.
+        _may_look(connection)
         # Reason: two first starts at once must not both create the schema.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         known = {s.revision for s in ScriptDirectory.from_config(_config()).walk_revisions()}
-        before = current_version(connection) if _may_look(connection) else None
+        before = current_version(connection)
         if before is not None and before not in known:
             raise SchemaOutOfDateError(
                 f"The database has schema {before}, which this adlab does not know.",
@@ -125,11 +127,11 @@ def _migrate(engine: Engine, target: str) -> str:
         return goal
 
 
-def _may_look(connection: Connection) -> bool:
-    """Whether this login may read the version table (owner, superuser) or nothing exists yet."""
+def _may_look(connection: Connection) -> None:
+    """Refuse a login that may not read the version table, once there is one."""
     exists = connection.scalar(text("SELECT to_regnamespace('app')")) is not None
     if not exists:
-        return True
+        return
     member = connection.scalar(
         text(
             "SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :owner) "
@@ -142,7 +144,6 @@ def _may_look(connection: Connection) -> bool:
             "This database login is a person's, not an operator's.",
             "Use the owner's ADLAB_DATABASE__URL for commands that manage adlab.",
         )
-    return True
 
 
 def _prepare_roles(connection: Connection, superuser: bool) -> None:
