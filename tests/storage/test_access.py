@@ -156,6 +156,34 @@ def test_a_grant_taken_is_gone_at_the_next_statement_and_sessions_end(house: Hou
     assert (entry["actor"], entry["client_id"]) == ("ada", house.acme)
 
 
+@pytest.mark.parametrize("ends", ["sec.access", "sec.login"])
+def test_what_ends_inside_an_open_transaction_ends_at_the_next_statement(
+    house: House, ends: str
+) -> None:
+    """`now()` would be the moment the transaction began, when all of it still stood."""
+    url = house.login("ann")[1]
+    with psycopg.connect(url) as link:
+        assert link.execute("SELECT slug FROM api.clients").fetchall() == [("acme",)]
+        with transaction(house.engine) as c:
+            c.execute(text(f"UPDATE {ends} SET expires_at = clock_timestamp()"))
+        assert link.execute("SELECT slug FROM api.clients").fetchall() == []
+        assert link.execute("SELECT date FROM api.insights_daily").fetchall() == []
+
+
+def test_a_login_for_one_client_reads_that_clients_log_whoever_it_belongs_to(
+    house: House,
+) -> None:
+    whole, narrow = house.login("ada")[1], house.login("ada", "acme")[1]
+    with transaction(house.engine) as c:
+        access.grant(c, "ann", "beta", Role.ANALYST)
+    read = "SELECT DISTINCT client_id FROM api.audit ORDER BY 1"
+    with psycopg.connect(whole) as link:
+        assert link.execute(read).fetchall() == [(house.acme,), (house.beta,), (None,)]
+    with psycopg.connect(narrow) as link:
+        assert link.execute(read).fetchall() == [(house.acme,)]
+        assert link.execute("SELECT * FROM api.audit_state()").fetchall() == []
+
+
 def test_a_viewer_on_the_boards_sees_nothing_at_the_next_statement(house: House) -> None:
     with transaction(house.engine) as c:
         user, password = access.create_boards_login(c)
