@@ -16,7 +16,7 @@ from adlab.core.privacy import DATA_MAP
 from adlab.core.roles import Role
 from adlab.services.access import attach
 from adlab.services.privacy_subjects import Subject, erase_subject, export_subject, find_subject
-from adlab.storage.access import create_credential, grant, store_person
+from adlab.storage.access import create_credential, disable, grant, store_person
 from adlab.storage.clients import store_client
 from adlab.storage.connections import Known
 from adlab.storage.engine import transaction
@@ -141,6 +141,18 @@ def test_an_erased_person_stands_in_the_audit_log_only(house: House) -> None:
 def test_the_local_owner_is_not_erased(house: House) -> None:
     with pytest.raises(ConflictError, match="whoever runs adlab"):
         erase_subject(house.engine, VAULT, "local owner", NOW)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_last_owner_who_can_log_in_is_not_erased(house: House, dry_run: bool) -> None:
+    with transaction(house.engine) as c:
+        store_person(c, "olga", Role.OWNER)
+        disable(c, "local owner")
+    with pytest.raises(ConflictError, match="the last owner who can log in"):
+        erase_subject(house.engine, VAULT, "olga", NOW, dry_run=dry_run)
+    with transaction(house.engine) as c:
+        store_person(c, "otto", Role.OWNER)
+    assert erase_subject(house.engine, VAULT, "olga", NOW, dry_run=dry_run).counts["sec.person"]
 
 
 def test_a_user_at_meta_is_exported_and_then_nowhere(house: House) -> None:

@@ -19,7 +19,7 @@ from adlab.core.errors import ConflictError, SettingsError, UnknownObjectError
 from adlab.core.privacy import DATA_MAP
 from adlab.services import deletion
 from adlab.storage import audit, conversions, privacy
-from adlab.storage.access import load_person
+from adlab.storage.access import keep_an_owner, load_person
 from adlab.storage.engine import transaction
 from adlab.vault import Vault
 
@@ -130,7 +130,7 @@ def erase_subject(
 
     Raises:
         UnknownObjectError: If nobody is meant.
-        ConflictError: If it is the local owner.
+        ConflictError: If it is the local owner, or the last owner who can log in.
     """
     subject = find_subject(engine, given)
     if subject.kind == "meta_user" and not dry_run:
@@ -224,6 +224,7 @@ def _erase_person(connection: Connection, name: str, dry_run: bool) -> Erased:
         raise ConflictError(
             "The local owner is no person: it is whoever runs adlab here.", "Name somebody else."
         )
+    keep_an_owner(connection, person)
     done = Erased("person")
     for table in ("sec.person", *_OF_PERSON):
         done.counts[table] = len(privacy.load_person_rows(connection, table, person["person_id"]))

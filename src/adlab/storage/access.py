@@ -240,7 +240,7 @@ def disable(connection: Connection, name: str, *, actor: str = audit.LOCAL_OWNER
         UnknownObjectError: If there is no such person.
     """
     person = load_person(connection, name)
-    _keep_an_owner(connection, person)
+    keep_an_owner(connection, person)
     connection.execute(
         statement("person_disable"), {"person_id": person["person_id"], "disabled": True}
     )
@@ -279,7 +279,7 @@ def set_role(
     """
     person = load_person(connection, name)
     if role is not Role.OWNER:
-        _keep_an_owner(connection, person)
+        keep_an_owner(connection, person)
     connection.execute(
         statement("person_set_role"), {"person_id": person["person_id"], "role": role.value}
     )
@@ -294,7 +294,12 @@ def set_role(
     return Revoked(person["name"], (), tuple(logins))
 
 
-def _keep_an_owner(connection: Connection, person: Mapping[str, Any]) -> None:
+def keep_an_owner(connection: Connection, person: Mapping[str, Any]) -> None:
+    """Make sure that somebody else owns the installation.
+
+    Raises:
+        ConflictError: If that person is the last owner who can log in.
+    """
     # Reason: rows are locked, so that two owners cannot shut each other out at one moment.
     owners = connection.scalars(statement("person_owners_lock"), {"role": Role.OWNER.value}).all()
     if list(owners) == [person["person_id"]]:
