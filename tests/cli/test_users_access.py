@@ -88,7 +88,8 @@ def test_a_role_changes_and_somebody_is_shut_out_and_let_in(adlab: Adlab, agency
     }  # fmt: skip
     assert adlab("user", "disable", "ann").out == "ann\n"
     assert adlab("user", "credential", "ann").code == 1
-    assert adlab("user", "enable", "ann").out == "ann\n"
+    enabled = adlab("user", "enable", "ann")
+    assert (enabled.out, enabled.err) == ("ann\n", "ann may log in again.\n")
     assert adlab("user", "credential", "ann").code == 0
 
 

@@ -266,7 +266,11 @@ def enable(name: grants.Name, json: output.Json = False) -> None:
 
     with transaction(runtime.build().engine) as connection:
         known = access.enable(connection, name)
-    _told(known, {"disabled": False}, 0, json, "may log in again")
+    if json:
+        output.document({"name": known, "disabled": False})
+    else:
+        output.data(known)
+    output.say(f"{known} may log in again.")
 
 
 def _told(name: str, what: dict[str, object], ended: int, json: bool, talk: str) -> None:
