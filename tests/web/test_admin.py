@@ -170,7 +170,9 @@ def test_jobs_failures_and_missing_workers_are_told(office: Office) -> None:
 
 def test_isolation_says_how_often_it_was_tried_and_when(office: Office) -> None:
     assert "never checked" in office.page(Role.AUDITOR, "view=isolation")
-    assert "adlab isolation check" in office.page(Role.OWNER, "view=attention")
+    page = office.page(Role.OWNER, "view=attention")
+    assert "not checked on this store yet" in page
+    assert "adlab isolation check" in page
     now = datetime.now(UTC)
     insert = text(
         "INSERT INTO app.isolation_run (started_at, finished_at, engine, version, attacks, roles,"

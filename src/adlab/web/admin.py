@@ -241,7 +241,8 @@ def _isolation_needs(needs: words.Needs, runs: list[dict[str, Any]], now: dateti
         needs.add("bad", f"The last check of isolation found {leaks}.",
                   "Close the boards and notebooks until it is mended.", "isolation")  # fmt: skip
     elif not runs or now - runs[0]["finished_at"] > words.CHECKED_AFTER:
-        needs.add("warn", "Isolation was not checked on this store for a month.",
+        since = "for a month" if runs else "yet"
+        needs.add("warn", f"Isolation was not checked on this store {since}.",
                   "Check it: adlab isolation check", "isolation")  # fmt: skip
 
 
