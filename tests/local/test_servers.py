@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -226,15 +227,17 @@ def test_servers_outlive_a_killed_starter_and_end_when_idle(
 
 
 def test_a_deleted_home_ends_its_servers(
-    home: Path, tmp_path: Path, leftovers: Leftovers, python: Python
+    home: Path, places: Places, leftovers: Leftovers, python: Python
 ) -> None:
     starter = python(ENSURE, home, environment={servers.IDLE_VARIABLE: "0.1"})
     assert starter.wait(30) == 0
-    home.rename(tmp_path / "deleted")
+    # Reason: without root the data are in it, and a server may write while it is being deleted.
+    shutil.rmtree(home, ignore_errors=True)
     try:
         assert until(lambda: leftovers(home) == [])
     finally:
-        (tmp_path / "deleted").rename(home)
+        for folder in (home, places.base):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_taken_port_is_left_to_its_holder(home: Path, python: Python) -> None:
