@@ -281,6 +281,21 @@ def test_the_certificate_is_signed_counts_and_closes_the_audit_chain(
     assert actions[-1] == "client.offboard"
 
 
+def test_the_certificate_and_the_log_name_no_other_client(plain_leaving: Leaving) -> None:
+    """One login at Meta serves both; only whoever lets the client go is told of the other."""
+    told: list[str] = []
+    with transaction(plain_leaving.engine) as c:
+        c.execute(text("UPDATE sec.connection SET token_type = 'USER', meta_user_id = 9001"))
+    done = offboard(plain_leaving.parts(tell=told.append), "berlin", plain_leaving.out)
+    assert "also serves tokyo" in "\n".join(map(str, told))
+    assert list(done.certificate["access_ended"]["at_meta"].values()) == ["kept"]
+    assert "tokyo" not in (plain_leaving.out / "certificate.json").read_text()
+    logged = plain_leaving.rows(
+        f"SELECT details::text FROM sec.audit WHERE client_id = {plain_leaving.berlin}"
+    )
+    assert "tokyo" not in str(logged)
+
+
 def test_a_hostile_name_stays_text_in_the_certificate() -> None:
     from datetime import UTC, datetime
 

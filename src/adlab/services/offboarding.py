@@ -196,14 +196,19 @@ def _revoke(parts: OffboardingParts, of: Offboarding, actor: str) -> None:
     """End every way in: people, logins, invitations, tokens, and Meta's side of connections."""
     engine = parts.connections.engine
     words: list[str] = []
+    # Reason: the words name other clients whose connections share a login at Meta. Whoever runs
+    # this reads them; the certificate goes to the client and says only what came of it.
+    at_meta: dict[str, str] = {}
     with transaction(engine) as c:
         numbers = [r["connection_id"] for r in connections.load_connections(c, of.client_id)]
     for number in numbers:
         try:
             done = disconnect(parts.connections, connection_id=number, actor=actor)
             words.append(f"connection {number}: {done.words}")
+            at_meta[str(number)] = done.revocation
         except AdlabError as error:
             words.append(f"connection {number}: {error.message}")
+            at_meta[str(number)] = "owed"
             log.warning("offboarding_connection error=%s", type(error).__name__)
     with transaction(engine) as c:
         people = store.load_people(c, of.client_id)
@@ -213,10 +218,9 @@ def _revoke(parts: OffboardingParts, of: Offboarding, actor: str) -> None:
         for person in own:
             privacy.delete_person(c, person["person_id"])
         told: dict[str, Any] = {**counts, "logins": sum(logins), "people_forgotten": len(own),
-                "connections": len(numbers), "words": words}  # fmt: skip
+                "connections": len(numbers), "at_meta": at_meta}  # fmt: skip
         store.finish_step(c, of.slug, "revoked", revoked=told)
-        ended = {n: v for n, v in told.items() if n != "words"}
-        audit.record(c, "client.revoke", actor=actor, client_id=of.client_id, ended=ended)
+        audit.record(c, "client.revoke", actor=actor, client_id=of.client_id, ended=told)
     parts.tell(f"Access ended: {counts['grants']} grant(s), {len(numbers)} connection(s).")
     for line in words:
         parts.tell(f"  {line}")
