@@ -25,6 +25,7 @@ from typing import Any
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -190,11 +191,15 @@ async def _read(request: Request) -> dict[str, str]:
             raise RefusedError(413, "This is too much.")
     try:
         given = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise RefusedError(400, "This is not a request.")
-    return {str(k): str(v).strip() for k, v in given.items() if isinstance(v, str | int)}
+    found = {str(k): str(v).strip() for k, v in given.items() if isinstance(v, str | int)}
+    # Reason: the store's texts hold neither NUL nor half a character; said here, once for all.
+    if any("\0" in v or re.search("[\ud800-\udfff]", v) for v in found.values()):
+        raise RefusedError(400, "This is not a request.")
+    return found
 
 
 def _do(parts: DeskParts, given: dict[str, str], work: Work, by_operators: bool) -> dict[str, Any]:
@@ -329,11 +334,15 @@ def run_desk_in_thread(parts: DeskParts, key: str | None = None) -> Desk:
     import uvicorn
 
     chosen = key or secrets.token_urlsafe(32)
+    # Reason: a host name that was pointed at the loopback address lets a page in a browser ask.
+    app = TrustedHostMiddleware(
+        make_desk(parts, chosen), allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False
+    )
     place = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     place.bind(("127.0.0.1", 0))
     port = place.getsockname()[1]
     server = uvicorn.Server(
-        uvicorn.Config(make_desk(parts, chosen), log_config=None, access_log=False,
+        uvicorn.Config(app, log_config=None, access_log=False,
                        server_header=False, lifespan="off", timeout_graceful_shutdown=5)
     )  # fmt: skip
     thread = threading.Thread(target=server.run, args=([place],), daemon=True, name="desk")
