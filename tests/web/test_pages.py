@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Engine, text
@@ -25,6 +25,8 @@ from adlab.web import home
 from adlab.web.app import make_app
 from adlab.web.config import WebConfig
 from adlab.web.desk import DeskParts, run_desk_in_thread
+from adlab.web.hub import HubKey
+from adlab.web.login import HubLogin
 from adlab.web.sessions import COOKIE, Sessions
 from tests.conftest import TOKEN, Simulator
 from tests.ui.seed import HOSTILE, Seeded
@@ -215,6 +217,29 @@ def test_a_missing_page_keeps_the_header_for_those_logged_in(house: House) -> No
 
 
 # ---- forms ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 403), ("/reports/1.pdf", 403), ("/no", 404)])
+def test_whom_the_hub_knows_and_the_store_no_longer_is_told_so(
+    house: House, path: str, status: int
+) -> None:
+    """Disabled while a session at the hub goes on."""
+
+    class Vouching:
+        """A hub that knows everybody."""
+
+        def read(self, cookies: Mapping[str, str]) -> HubKey:
+            return HubKey("token", "session", 0)
+
+        def username(self, key: HubKey) -> str:
+            return "gone"
+
+    app = make_app(WebConfig(house.app.state.config.database_url, None, KEY))
+    app.state.login = HubLogin(cast(Any, Vouching()), app.state.viewers)
+    answer = TestClient(app, headers={"Accept": "text/html"}).get(path)
+    assert answer.status_code == status
+    assert "broke" not in answer.text
+    assert ("Your access to adlab has ended" in answer.text) is (status == 403)
 
 
 def _token(visitor: TestClient, path: str) -> str:

@@ -113,7 +113,11 @@ def message(
     button: tuple[str, str] | None = None,
 ) -> Response:  # fmt: skip
     """A message below the header for those logged in, or by itself for everyone else."""
-    caller = calling(request)
+    try:
+        caller = calling(request)
+    except HTTPException:
+        # Reason: the hub knows them and the store no longer does; that is what is being said.
+        caller = None
     if caller is None:
         body = message_page(title, text, root=root, button=button, theme=theme_of(request))
         return HTMLResponse(body, status)
