@@ -14,6 +14,7 @@ from adlab.services import isolation
 from adlab.services.isolation_attacks import attacks
 from adlab.storage import isolation as store
 from adlab.storage.engine import transaction
+from adlab.storage.statements import statement
 from adlab.storage.tenancy import LoginReader
 
 FEW = tuple(a for a in attacks() if a.name in ("read-base", "ask-by-id", "become-owner"))
@@ -28,8 +29,18 @@ def counted(town: Town) -> Iterator[Callable[[str], int]]:
     yield count
 
 
-def _roles(count: Callable[[str], int]) -> int:
-    return count("SELECT count(*) FROM pg_roles WHERE rolname ~ '^(nb|v|sb)_'")
+def _standing(town: Town, names: set[str]) -> set[str]:
+    """Which of these roles the server still has, and boards' logins that end within hours."""
+    # Reason: roles belong to the whole server, where other tests make theirs at the same time.
+    with transaction(town.engine) as c:
+        found = c.scalars(
+            text(
+                "SELECT rolname FROM pg_roles WHERE rolname = ANY (:names) OR "
+                "starts_with(rolname, 'sb_') AND rolvaliduntil < now() + interval '2 hours'"
+            ),
+            {"names": list(names)},
+        )
+        return set(found.all())
 
 
 def test_it_tries_everything_as_every_role_and_leaves_nobody(
@@ -37,15 +48,24 @@ def test_it_tries_everything_as_every_role_and_leaves_nobody(
 ) -> None:
     with transaction(town.engine) as c:
         store.sweep(c)
-    before = _roles(counted), counted("SELECT count(*) FROM sec.person")
-    run = isolation.check(town.engine, "1.2.3")
+    made: set[str] = set()
+
+    def look(_: str) -> None:
+        with transaction(town.engine) as c:
+            made.update(c.scalars(statement("isolation_logins")))
+        assert len(_standing(town, made)) == len(made) + 1, "theirs, and the boards'"
+
+    before = counted("SELECT count(*) FROM sec.person")
+    run = isolation.check(town.engine, "1.2.3", tell=look)
     assert (run.leaks, run.unclear) == ((), ())
     assert run.attacks >= 90
     assert run.roles == 9
     assert run.tried > 3000
     assert {v.subject for v in run.verdicts} >= {r.value for r in Role}
     assert {v.subject for v in run.verdicts} >= {f"{r.value} on a board" for r in Role}
-    assert (_roles(counted), counted("SELECT count(*) FROM sec.person")) == before
+    assert len(made) == 2 * run.roles, "a login and a viewer each"
+    assert _standing(town, made) == set()
+    assert counted("SELECT count(*) FROM sec.person") == before
     assert counted("SELECT count(*) FROM sec.audit WHERE action = 'isolation.check'") == 1
     assert counted("SELECT max(tried) FROM app.isolation_run WHERE leaks = 0") == run.tried
 
