@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy import Engine, text
 
 from adlab.core.roles import Role
-from adlab.storage import access
+from adlab.storage import access, audit
 from adlab.storage.clients import store_client
 from adlab.storage.engine import libpq_url, transaction
 
@@ -41,6 +41,11 @@ class House:
     def one(self, sql: str, **binds: Any) -> Any:
         with transaction(self.engine) as c:
             return c.scalar(text(sql), binds)
+
+    def write(self) -> None:
+        """An entry of the audit log."""
+        with transaction(self.engine) as c:
+            audit.record(c, "test.write", actor="ada")
 
     def audited(self, action: str) -> list[dict[str, Any]]:
         with transaction(self.engine) as c:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -18,7 +19,7 @@ from adlab.core.roles import ROLES, Role
 from adlab.services import people
 from adlab.storage import access
 from adlab.storage.engine import connect_engine, libpq_url, transaction
-from adlab.storage.logins import end_overlong, end_sessions
+from adlab.storage.logins import Overlong, end_overlong, end_sessions
 from adlab.storage.tenancy import LoginReader, Reader, check_rows
 from tests.storage.house import House
 
@@ -147,6 +148,29 @@ def test_who_switches_the_limit_off_is_ended_by_the_watchdog(house: House) -> No
         assert spared.execute("SELECT 1").fetchone() == (1,)
     (entry,) = house.audited("session.end")
     assert (entry["details"]["person"], entry["details"]["limit"]) == ("ann", 1)
+
+
+def test_who_keeps_everybody_from_the_audit_log_is_ended(house: House) -> None:
+    """Entries are linked at the commit; a person may have theirs linked at once and not commit."""
+    user, url = house.login("ann")
+    with psycopg.connect(url) as holder, ThreadPoolExecutor(1) as others:
+        holder.execute("SET TRANSACTION READ WRITE")
+        holder.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        holder.execute("SELECT api.note('board.view', ARRAY['acme'], '{}')")
+        with transaction(house.engine) as c:
+            assert end_overlong(c, patience_seconds=0) == [], "nobody waits yet"
+        waiting = others.submit(house.write)
+        ended: list[Overlong] = []
+        while not ended:
+            assert not waiting.done()
+            with transaction(house.engine) as c:
+                ended = end_overlong(c, patience_seconds=0)
+        assert (ended[0].login, ended[0].person, ended[0].idle) == (user, "ann", True)
+        waiting.result(timeout=30)
+        with pytest.raises(psycopg.OperationalError):
+            holder.execute("SELECT 1")
+    assert len(house.audited("test.write")) == 1
+    assert house.audited("board.view") == []
 
 
 def test_the_owner_can_not_become_a_person(house: House) -> None:

@@ -237,8 +237,13 @@ class Overlong:
     idle: bool
 
 
-def end_overlong(connection: Connection, grace_seconds: int = 5) -> list[Overlong]:
+def end_overlong(
+    connection: Connection, grace_seconds: int = 5, patience_seconds: int = 3
+) -> list[Overlong]:
     """End sessions of notebooks that run, or hold a transaction open, beyond their role's limit.
+
+    Also those that keep others waiting for what they wrote: a person who notes something and does
+    not commit holds the end of the audit log, and with it everybody who writes an entry.
 
     Reason: a person may switch their session's own limits off; this one is out of their reach.
     The session is ended, not the statement, because a block of code may catch a cancelled one.
@@ -246,6 +251,7 @@ def end_overlong(connection: Connection, grace_seconds: int = 5) -> list[Overlon
     Args:
         connection: An operator's transaction.
         grace_seconds: Time beyond the limit, so that the session's own limit strikes first.
+        patience_seconds: How long others wait for a session of a notebook.
 
     Returns:
         What was ended; each has an entry in the audit log.
@@ -253,7 +259,8 @@ def end_overlong(connection: Connection, grace_seconds: int = 5) -> list[Overlon
     found = [
         Overlong(**row)
         for row in connection.execute(
-            statement("session_overlong"), {"grace": grace_seconds}
+            statement("session_overlong"),
+            {"grace": grace_seconds, "patience": patience_seconds},
         ).mappings()
     ]
     for one in found:
