@@ -12,6 +12,7 @@ import asyncio
 import base64
 import json
 import logging
+import re
 import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping
@@ -156,7 +157,8 @@ class Page:
 
     def _asked(self, _name: str, _old: str, new: str) -> None:
         number, _, query = new.partition("|")
-        if number.isdigit():
+        # Reason: `isdigit` takes "²", which is no number, and ten thousand digits.
+        if re.fullmatch(r"[0-9]{1,9}", number):
             self._number = int(number)
             self._draw(query, self._number)
 
@@ -208,6 +210,9 @@ class Page:
 
     def _wants_file(self, _name: str, _old: str, new: str) -> None:
         kind, query = wanted_file(new)
+        # Reason: a property that is set to what it holds tells nobody; the second wish for the same
+        # file would go unanswered.
+        number = {"number": new.partition("|")[0][:9]}
         loop = asyncio.get_running_loop()
 
         def work() -> None:
@@ -217,7 +222,7 @@ class Page:
                 log.exception("download_failed viewer=%s", self.viewer)
                 answer = {"failed": "The file could not be made. Try again in a minute."}
             loop.call_soon_threadsafe(
-                self._later, lambda: setattr(self._wire, "answer", json.dumps(answer))
+                self._later, lambda: setattr(self._wire, "answer", json.dumps(answer | number))
             )
 
         if not self._ended:

@@ -35,6 +35,7 @@ from adlab.web.viewers import Viewer, Viewers
 
 VISIT_COOKIE = "adlab_visit"
 _FORBIDDEN_ARGUMENTS = ("bokeh-session-id", "bokeh-token")
+MOST_OF_A_MESSAGE = 2 * 1024 * 1024
 
 
 class Guard:
@@ -246,6 +247,44 @@ class BoardPage(Secured, panel_server.DocHandler):  # type: ignore[misc]
 
 class BoardSocket(panel_server.WSHandler):  # type: ignore[misc]
     """A board's websocket; refused without the cookie of the person the page was made for."""
+
+    _unfinished = 0
+
+    async def prepare(self) -> None:
+        """Refuse pages of other addresses before anything else."""
+        origin = self.request.headers.get("Origin")
+        # Reason: since 6.6 Tornado lets an origin pass unasked when it equals the host asked for,
+        # which a host name that was pointed at us also does. Ours are named, all of them.
+        if origin is not None and not self.check_origin(origin):
+            self.set_status(403)
+            self.finish()
+            return
+        await super().prepare()
+
+    async def send_message(self, message: Any) -> None:
+        """Send a message of Bokeh's; of an error only that there was one."""
+        if message.msgtype == "ERROR":
+            # Reason: Bokeh sends the trace, with the server's paths and the values in hand.
+            message.content = {"text": "This could not be done.", "traceback": None}
+        await super().send_message(message)
+
+    async def _receive(self, fragment: str | bytes) -> Any:
+        self._unfinished += len(fragment)
+        # Reason: a message may announce a billion parts, each within the limit of one frame.
+        if self._unfinished > MOST_OF_A_MESSAGE:
+            self._protocol_error("too much")
+            return None
+        message = await super()._receive(fragment)
+        if message is not None:
+            self._unfinished = 0
+        return message
+
+    async def _handle(self, message: Any) -> Any:
+        # Reason: a browser changes a property of a document; it never brings one of its own.
+        if message.msgtype == "PUSH-DOC":
+            self._protocol_error("not expected")
+            return None
+        return await super()._handle(message)
 
 
 class Seen(Secured):
