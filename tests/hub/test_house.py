@@ -95,6 +95,13 @@ def test_a_locked_name_is_kept_too(running: Running) -> None:
                                 "(SELECT person_id FROM sec.person WHERE name = 'Toru Client')"))  # fmt: skip
 
 
+def test_a_name_nobody_has_is_locked_in_the_same_words(running: Running) -> None:
+    with running.browser() as browser:
+        for _ in range(6):
+            answer = log_in(browser, "nobody-of-that-name", "wrong sushi and rice")
+        assert "Too many wrong passwords for this name" in answer.text
+
+
 def test_many_names_from_one_address_are_slowed_and_other_addresses_are_not(
     running: Running,
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from adlab.hub.throttle import BURST, MOST_ADDRESSES, SECONDS_EACH, Throttle
+from datetime import UTC, datetime, timedelta
+
+from adlab.hub.throttle import BURST, MOST_ADDRESSES, SECONDS_EACH, Throttle, UnknownNames
+from adlab.storage.passwords import FAILURES_BEFORE_LOCK
 
 
 class Clock:
@@ -38,3 +41,25 @@ def test_memory_is_bounded_whoever_guesses() -> None:
     for number in range(MOST_ADDRESSES + 10):
         throttle.take(str(number))
     assert len(throttle._buckets) <= MOST_ADDRESSES + 1
+
+
+def test_a_name_nobody_has_is_locked_like_a_real_one() -> None:
+    now = [datetime(2026, 11, 21, 12, tzinfo=UTC)]
+    names = UnknownNames(lambda: now[0])
+    for _ in range(FAILURES_BEFORE_LOCK - 1):
+        names.failed("nobody")
+        assert names.locked_until("nobody") is None
+    names.failed(" nobody ")
+    assert names.locked_until("nobody") == now[0] + timedelta(minutes=1)
+    assert names.locked_until("somebody") is None
+    now[0] += timedelta(minutes=2)
+    assert names.locked_until("nobody") is None
+    names.failed("nobody")
+    assert names.locked_until("nobody") == now[0] + timedelta(minutes=2)
+
+
+def test_strangers_fill_no_memory() -> None:
+    names = UnknownNames()
+    for number in range(MOST_ADDRESSES + 10):
+        names.failed(str(number))
+    assert len(names._failures) <= MOST_ADDRESSES + 1

@@ -135,6 +135,57 @@ def test_a_person_notes_in_their_own_name(town: Engine) -> None:
     assert _broken(town) == []
 
 
+def _link(engine: Engine) -> int:
+    with transaction(engine) as c:
+        return int(c.scalar(statement("audit_link_waiting")) or 0)
+
+
+def test_nobody_who_types_sql_holds_up_other_writers(town: Engine) -> None:
+    with psycopg.connect(_url(town, "Ann")) as holder:
+        holder.execute("SET TRANSACTION READ WRITE")
+        holder.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        holder.execute("SELECT api.note('notebook.query', '{}', '{}')")
+        with transaction(town) as c:
+            c.execute(text("SET LOCAL lock_timeout = '2s'"))
+            audit.record(c, "test.meanwhile")
+        _reader(town, "Ann").note("notebook.query", ["acme"])
+        assert _link(town) == 1
+    assert _link(town) == 1
+    assert _broken(town) == []
+
+
+def test_what_waits_is_linked_with_the_next_entry_of_ours(town: Engine) -> None:
+    _reader(town, "Ann").note("notebook.query", ["acme"])
+    before = _chain(town)
+    assert _broken(town) == []
+    with transaction(town) as c:
+        audit.record(c, "test.next")
+    assert _chain(town) == before + 2
+    assert _link(town) == 0
+
+
+@pytest.mark.parametrize(
+    ("tampering", "found"),
+    [
+        ("UPDATE sec.audit SET details = '{}' WHERE action = 'notebook.query'",
+         "the entry was changed before it was linked"),
+        ("DELETE FROM sec.audit WHERE action = 'notebook.query'",
+         "the entry was removed before it was linked"),
+        ("DELETE FROM sec.audit_waiting", "the entry is not in the chain"),
+    ],
+)  # fmt: skip
+def test_tampering_with_what_waits_is_found(
+    town: Engine, any_database: str, tampering: str, found: str
+) -> None:
+    _reader(town, "Ann").note("notebook.query", ["acme"], rows=7)
+    with psycopg.connect(any_database) as c:
+        c.execute("SET session_replication_role = replica")
+        c.execute(tampering)  # type: ignore[call-overload]
+    assert found in _broken(town)
+    _link(town)
+    assert found in _broken(town)
+
+
 def test_an_entry_about_several_clients_names_none_to_the_others(town: Engine) -> None:
     with transaction(town) as c:
         access.grant(c, "Ann", "beta", Role.ANALYST)

@@ -150,7 +150,10 @@ def backup(
     if json:
         output.document(vars(report))
     else:
-        output.say(f"Wrote {target}.")
+        output.say(
+            f"Wrote {target}. Clients' keys are not in it, so that a client that left stays shut: "
+            "keep them apart with adlab key export --out FILE, or no token opens on another disk."
+        )
 
 
 def restore(

@@ -15,7 +15,7 @@ from tornado.web import HTTPError
 from adlab.core.errors import AdlabError
 from adlab.hub.plan import read_plan
 from adlab.hub.roles import may_log_in
-from adlab.hub.throttle import Throttle
+from adlab.hub.throttle import Throttle, UnknownNames
 from adlab.storage import audit, passwords
 from adlab.storage.access import hash_token
 from adlab.storage.engine import owner_engine, transaction
@@ -108,7 +108,7 @@ class AdlabAuthenticator(FromStore, Authenticator):  # type: ignore[misc]
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
-        self._throttle = Throttle()
+        self._throttle, self._strangers = Throttle(), UnknownNames()
         self.log.addFilter(withhold_typed_names)
 
     async def authenticate(self, handler: Any, data: dict[str, Any]) -> dict[str, Any] | None:
@@ -130,12 +130,18 @@ class AdlabAuthenticator(FromStore, Authenticator):  # type: ignore[misc]
             error.headers = {"Retry-After": str(seconds)}
             raise error
         try:
+            until = self._strangers.locked_until(who)
+            if until is not None:
+                raise passwords.locked_error(until)
             known = await in_store(lambda c: passwords.check_password(c, who, password))
         except LockedError as error:
             await note_login("login.locked", await self._name_of(who), handler, "password")
             raise HTTPError(403, f"{error.message} {error.remedy}") from None
         if known is None:
-            await note_login("login.fail", await self._name_of(who), handler, "password")
+            name = await self._name_of(who)
+            if name == UNKNOWN:
+                self._strangers.failed(who)
+            await note_login("login.fail", name, handler, "password")
             return None
         self._throttle.give_back(address_of(handler))
         await note_login("login.ok", known.name, handler, "password")

@@ -22,9 +22,12 @@ from typing import Any
 from jupyterhub import orm
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
-from adlab.hub.authenticator import in_store
+from adlab.hub.authenticator import in_store, store
 from adlab.hub.people import Person, load_people
 from adlab.hub.plan import Servers
+from adlab.services.people import watch_sessions
+from adlab.storage import query_log
+from adlab.storage.statements import statement
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,9 @@ class Sweeper:
         idle_too = time.monotonic() - self._looked >= self._idle_look
         if idle_too:
             self._looked = time.monotonic()
+            await in_store(query_log.collect)
+            await asyncio.get_running_loop().run_in_executor(None, watch_sessions, store())
+        await in_store(lambda c: c.scalar(statement("audit_link_waiting")))
         await asyncio.gather(*(
             self._look_at(user, name, people, idle_too)
             for user in list(self._app.users.values())

@@ -6,9 +6,13 @@ of the hub's process: a restart forgives, and restarts are not the guesser's to 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from adlab.storage.passwords import lock_minutes
 
 BURST = 20.0
 SECONDS_EACH = 6.0
@@ -48,3 +52,36 @@ class Throttle:
             self._buckets.clear()
         left, at = self._buckets.get(address, (BURST, now))
         return min(BURST, left + (now - at) / SECONDS_EACH)
+
+
+class UnknownNames:
+    """Locks names that nobody has, as those of people are locked.
+
+    Reason: a lock that only real names meet tells which names are real. Kept as digests, because
+    people type passwords there, and in memory, because there is no row to keep it in.
+
+    Args:
+        clock: Aware time; tests move it.
+    """
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
+        self._failures: dict[bytes, tuple[int, datetime]] = {}
+
+    def locked_until(self, name: str) -> datetime | None:
+        """Until when a name is locked; None while it is not."""
+        _, until = self._failures.get(_digest(name), (0, self._clock()))
+        return until if until > self._clock() else None
+
+    def failed(self, name: str) -> None:
+        """Note a wrong password for a name that nobody has."""
+        if len(self._failures) > MOST_ADDRESSES:
+            # Reason: memory is bounded even while the whole world guesses.
+            self._failures.clear()
+        count = self._failures.get(_digest(name), (0, self._clock()))[0] + 1
+        until = self._clock() + timedelta(minutes=lock_minutes(count))
+        self._failures[_digest(name)] = (count, until)
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(name.strip().encode("utf-8", "surrogatepass")).digest()

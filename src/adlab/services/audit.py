@@ -85,6 +85,7 @@ def verify(engine: Engine, vault: Vault | None) -> Verdict:
         engine: The owner's engine.
         vault: Signs states of the chain; None leaves the signatures unchecked.
     """
+    link_waiting(engine)
     with transaction(engine) as connection:
         problems = [
             Problem(r["problem"], r["chain_no"], r["audit_id"], r["at"])
@@ -106,6 +107,16 @@ def verify(engine: Engine, vault: Vault | None) -> Verdict:
     if head is None:
         return Verdict(0, "", None, good, tuple(problems))
     return Verdict(head["chain_no"], head["hash"], head["newest"], good, tuple(problems))
+
+
+def link_waiting(engine: Engine) -> int:
+    """Link what people's own logins wrote since the last time; done every few seconds.
+
+    Returns:
+        How many entries were linked.
+    """
+    with transaction(engine) as connection:
+        return int(connection.scalar(statement("audit_link_waiting")) or 0)
 
 
 def sign(engine: Engine, vault: Vault) -> int:
@@ -137,6 +148,7 @@ def keep(engine: Engine, vault: Vault) -> int:
     """
     with transaction(engine) as connection:
         moved = query_log.collect(connection)
+    link_waiting(engine)
     covered = sign(engine, vault)
     if covered:
         log.info("audit_signed entries=%d", covered)
@@ -166,6 +178,7 @@ def export(
         FileExistsError: If the file exists.
         UnknownObjectError: If there is no such client.
     """
+    link_waiting(engine)
     with transaction(engine) as connection:
         client_id = load_client(connection, client).client_id if client is not None else None
         with path.open("x", encoding="utf-8") as file:

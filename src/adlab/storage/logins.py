@@ -54,7 +54,7 @@ def create_credential(
         raise UnknownObjectError(
             f"{name!r} is disabled.", f"Enable them first: adlab user enable {name!r}"
         )
-    client_id = None if client is None else _client_of(connection, person, client)
+    client_id = None if client is None else client_seen_by(connection, person, client)
     drop_expired_logins(connection)
     login, password = f"nb_{secrets.token_hex(6)}", secrets.token_urlsafe(24)
     expires = datetime.now(UTC) + timedelta(hours=hours)
@@ -79,7 +79,13 @@ def create_credential(
     return login, password
 
 
-def _client_of(connection: Connection, person: Mapping[str, Any], slug: str) -> int:
+def client_seen_by(connection: Connection, person: Mapping[str, Any], slug: str) -> int:
+    """The number of a client that a person sees.
+
+    Raises:
+        AccessDeniedError: If they do not see it.
+        UnknownObjectError: If there is none.
+    """
     client = load_client(connection, slug)
     seen = connection.scalar(
         statement("access_sees"),

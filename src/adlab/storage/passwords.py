@@ -7,6 +7,7 @@ password, neither in words nor in the time it takes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -41,6 +42,24 @@ class Known:
 
 class LockedError(AccessDeniedError):
     """Too many wrong passwords; none is looked at for a while."""
+
+
+def locked_error(until: datetime) -> LockedError:
+    """What somebody is told whose name is locked, whether there is such a name or not.
+
+    Args:
+        until: When the next password is looked at (aware UTC).
+    """
+    return LockedError(
+        "Too many wrong passwords for this name.",
+        f"Try again after {until:%H:%M} UTC, or ask an admin for a link.",
+    )
+
+
+def lock_minutes(failures: int) -> int:
+    """For how long so many failures in a row lock a name; as `password_failed` counts."""
+    over = failures - FAILURES_BEFORE_LOCK
+    return 0 if over < 0 else min(60, 2 ** min(over, 10))
 
 
 @cache
@@ -91,10 +110,7 @@ def check_password(connection: Connection, who: str, password: str) -> Known | N
         _fits(_nobodys_hash(), password)
         return None
     if row["locked"]:
-        raise LockedError(
-            "Too many wrong passwords for this name.",
-            f"Try again after {row['locked_until']:%H:%M} UTC, or ask an admin for a link.",
-        )
+        raise locked_error(row["locked_until"])
     if not _fits(row["hash"], password):
         connection.execute(
             statement("password_failed"),

@@ -14,7 +14,8 @@ from adlab.core.errors import AccessDeniedError, UnknownObjectError
 from adlab.core.roles import Right, has_right
 from adlab.storage import audit
 from adlab.storage.access import load_person
-from adlab.storage.clients import check_name, load_client
+from adlab.storage.clients import check_name
+from adlab.storage.logins import client_seen_by
 from adlab.storage.statements import statement
 
 MOST_DAYS = 366
@@ -61,7 +62,8 @@ def store_token(
         actor: Who makes it.
 
     Raises:
-        AccessDeniedError: If the person is disabled, or their role does not use the API.
+        AccessDeniedError: If the person is disabled, does not see one of the clients, or has a role
+            that does not use the API.
         UnknownObjectError: If person or a client does not exist.
         ValueError: If the name is empty or too long.
     """
@@ -76,7 +78,7 @@ def store_token(
         )
     numbers = None
     if clients is not None:
-        numbers = [int(load_client(connection, slug).client_id) for slug in dict.fromkeys(clients)]
+        numbers = [client_seen_by(connection, person, slug) for slug in dict.fromkeys(clients)]
     jti = secrets.token_hex(12)
     connection.execute(statement("api_token_prune"))
     connection.execute(

@@ -244,7 +244,7 @@ def jobs_grid(rows: Sequence[Mapping[str, Any]], now: datetime) -> Grid:
         for r in rows
     )  # fmt: skip
     return Grid(("Job", "Client", "Account", "State", "When", "Tries", "Rows", "Problem"), found,
-                "No job was ever queued. `adlab worker` does them.", frozenset({5, 6}))  # fmt: skip
+                "No job was ever queued; adlab worker does them.", frozenset({5, 6}))  # fmt: skip
 
 
 def _when(job: Mapping[str, Any], now: datetime) -> str:
