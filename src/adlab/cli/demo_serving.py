@@ -131,6 +131,11 @@ def _tell(runtime: Runtime, doors: Doors, wanted: Wanted) -> str:
         names = [p.username for p in agency.PEOPLE]
         output.data(f"  or log in as {', '.join(names)} with the password {password}")
     output.say("Each link logs in once. Data is simulated. Ctrl-C stops everything.")
+    if wanted.hub and hasattr(os, "geteuid") and os.geteuid() == 0:
+        output.say(
+            "Notebooks of the demo run as root here: let in only people who may be root. "
+            "adlab hub gives each person a system account of their own."
+        )
     return links[0][1]
 
 
