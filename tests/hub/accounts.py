@@ -56,6 +56,6 @@ def forget_accounts(people: Path) -> None:
     for entry in pwd.getpwall():
         if entry.pw_dir.startswith(f"{people}/home/adl-"):
             assert entry.pw_uid != 0
-            subprocess.run(["userdel", entry.pw_name], check=False, capture_output=True)
+            subprocess.run(["/usr/sbin/userdel", entry.pw_name], check=False, capture_output=True)
     for team in (people / "clients").glob("adc-*"):
         subprocess.run(["groupdel", team.name], check=False, capture_output=True)
