@@ -58,4 +58,4 @@ def forget_accounts(people: Path) -> None:
             assert entry.pw_uid != 0
             subprocess.run(["/usr/sbin/userdel", entry.pw_name], check=False, capture_output=True)
     for team in (people / "clients").glob("adc-*"):
-        subprocess.run(["groupdel", team.name], check=False, capture_output=True)
+        subprocess.run(["/usr/sbin/groupdel", team.name], check=False, capture_output=True)

@@ -18,11 +18,16 @@ PATIENCE = 40.0
 def start(browser: httpx.Client, username: str, server: str = "") -> str:
     """Ask for a server and wait until it answers; its path."""
     base = f"/user/{username}/{server + '/' if server else ''}"
-    asked = browser.get(f"/hub/spawn/{username}/{server}".rstrip("/"))
+    place = f"/hub/spawn/{username}/{server}".rstrip("/")
+    asked = browser.get(place)
     assert asked.status_code == 200, (asked.status_code, asked.text[-1500:])
-    give_up = time.monotonic() + PATIENCE
+    give_up = time.monotonic() + 2 * PATIENCE
     while not is_up(browser, base):
-        assert time.monotonic() < give_up, f"{base} never answered"
+        told = browser.get(f"{base}lab")
+        assert time.monotonic() < give_up, f"{base} never answered: {told.text[-1500:]}"
+        if told.status_code == 424:
+            # Reason: an earlier server that was about to end when we asked takes the wish along.
+            browser.get(place)
         time.sleep(0.3)
     return base
 

@@ -211,33 +211,6 @@ def test_what_hides_from_the_end_of_a_server_is_ended_too(house: Running) -> Non
         assert servers_of(uid) == []
 
 
-def test_links_planted_in_a_home_lead_nobody_astray(house: Running) -> None:
-    target = Path(house.house.plan.servers.people) / "of-root.txt"
-    target.write_text("root's own")
-    target.chmod(0o600)
-    planted = ("00_start_here.ipynb", ".adlab-notebooks.json", "gallery", ".jupyter", ".run")
-    with house.browser("Ben Analyst") as ben:
-        base = kernels.start(ben, "ben")
-        kernels.run(ben, base, (
-            f"import os, shutil\nfor name in {planted!r}:\n"
-            "    shutil.rmtree(name) if os.path.isdir(name) and not os.path.islink(name)"
-            " else os.path.lexists(name) and os.unlink(name)\n"
-            f"    os.symlink({str(target)!r}, name)"
-        ))  # fmt: skip
-        kernels.stop(ben, "ben")
-        home = Path(account(house, "ben").pw_dir)
-        assert (home / "gallery").readlink() == target
-        # His server may not start like this; that is his own doing and nobody else's.
-        ben.get("/hub/spawn/ben")
-        time.sleep(5)
-        assert target.read_text() == "root's own"
-        assert (target.stat().st_uid, target.stat().st_mode & 0o777) == (0, 0o600)
-        for name in planted:
-            if (home / name).is_symlink():
-                (home / name).unlink()
-    target.unlink()
-
-
 def test_a_team_shares_its_clients_folder_and_nobody_else_does(house: Running) -> None:
     write = "open('clients/{}/plan.txt', 'a').write('{} was here. ')"
     read = "import json; print(json.dumps(open('clients/nordlicht/plan.txt').read()))"
@@ -286,3 +259,31 @@ def test_a_team_shares_its_clients_folder_and_nobody_else_does(house: Running) -
         assert "PermissionError" not in kernels.run(cara, caras, write.format("tokyo", "cara"))
         for browser, name in ((ann, "ann"), (cara, "cara"), (ben, "ben")):
             kernels.stop(browser, name)
+
+
+# Reason: last, because the server that is asked for here may hang until it is given up.
+def test_links_planted_in_a_home_lead_nobody_astray(house: Running) -> None:
+    target = Path(house.house.plan.servers.people) / "of-root.txt"
+    target.write_text("root's own")
+    target.chmod(0o600)
+    planted = ("00_start_here.ipynb", ".adlab-notebooks.json", "gallery", ".jupyter", ".run")
+    with house.browser("Ben Analyst") as ben:
+        base = kernels.start(ben, "ben")
+        kernels.run(ben, base, (
+            f"import os, shutil\nfor name in {planted!r}:\n"
+            "    shutil.rmtree(name) if os.path.isdir(name) and not os.path.islink(name)"
+            " else os.path.lexists(name) and os.unlink(name)\n"
+            f"    os.symlink({str(target)!r}, name)"
+        ))  # fmt: skip
+        kernels.stop(ben, "ben")
+        home = Path(account(house, "ben").pw_dir)
+        assert (home / "gallery").readlink() == target
+        # His server may not start like this; that is his own doing and nobody else's.
+        ben.get("/hub/spawn/ben")
+        time.sleep(5)
+        assert target.read_text() == "root's own"
+        assert (target.stat().st_uid, target.stat().st_mode & 0o777) == (0, 0o600)
+        for name in planted:
+            if (home / name).is_symlink():
+                (home / name).unlink()
+    target.unlink()
